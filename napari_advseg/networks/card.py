@@ -1,0 +1,162 @@
+"""The model card: what must be known about a network to feed it a CT and read its answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..volume import organ_key
+
+
+def _labels(value: Any) -> Any:
+    """{name: id}, {id: name} and a list of names all become {id: name}."""
+    if isinstance(value, list):
+        return {index: str(name) for index, name in enumerate(value)}
+    if isinstance(value, dict) and value and all(isinstance(v, int) for v in value.values()):
+        return {int(v): str(k) for k, v in value.items()}
+    return value
+
+
+class Intensity(BaseModel):
+    """How HU become the network's input.
+
+    ``none`` hands raw HU on; ``window`` maps [low, high] linearly onto [out_low, out_high], clipped where
+    ``clip``; ``zscore`` clips to [low, high] where given, then subtracts ``mean`` and divides by ``std``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["none", "window", "zscore"] = "none"
+    low: float | None = None
+    high: float | None = None
+    out_low: float = 0.0
+    out_high: float = 1.0
+    clip: bool = True
+    mean: float = 0.0
+    std: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Intensity:
+        if self.rule == "window" and (self.low is None or self.high is None or self.low >= self.high):
+            raise ValueError("the intensity rule 'window' needs low < high, in HU")
+        return self
+
+
+class Architecture(BaseModel):
+    """A network class and its arguments, as data: ``class`` must be one of monai.networks.nets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    class_name: str = Field(alias="class")
+    arguments: dict[str, Any] = {}
+
+
+class ModelCard(BaseModel):
+    """What is known about a network.
+
+    Parameters
+    ----------
+    dimensions
+        2 (slice by slice) or 3.
+    labels
+        Class ids and names, 0 being the background; one per output channel.
+    orientation
+        Where the input's spatial axes run to, first axis first: "SPL" is an array (z, y, x) of an LPS image,
+        "RAS" a NIfTI array as nibabel gives it. A 2-D network's first letter is the axis that it is run along.
+    spacing
+        Voxel size that the network was trained at, in mm along the input's axes (two for a 2-D network); None: as is.
+    input_size
+        Fixed input size along the input's axes; the region is resampled to fill it.
+    divisible_by
+        Pad the input at its end to a multiple of this.
+    patch
+        Sliding-window size along the input's axes for networks that work on patches.
+    region_margin_mm
+        What a fixed-size network is shown around the organs, in mm: (superior-inferior, antero-posterior, left-right).
+    output
+        Whether the network gives logits or probabilities.
+    batch
+        Slices (2-D) or windows (3-D) per call.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    dimensions: Literal[2, 3]
+    labels: Annotated[dict[int, str], BeforeValidator(_labels)]
+    orientation: str = "SPL"
+    spacing: tuple[float, ...] | None = None
+    input_size: tuple[int, ...] | None = None
+    divisible_by: int = Field(1, ge=1)
+    patch: tuple[int, ...] | None = None
+    region_margin_mm: tuple[float, float, float] = (10.0, 25.0, 25.0)
+    intensity: Intensity = Intensity()
+    output: Literal["logits", "probabilities"] = "logits"
+    batch: int = Field(8, ge=1)
+    architecture: Architecture | None = None
+    source: str = ""
+    licence: str = "unknown"
+    sha256: str | None = None
+    format: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        if sorted(self.labels) != list(range(len(self.labels))) or len(self.labels) < 2:
+            raise ValueError(f"labels need ids 0, 1, 2, ... without gaps, 0 being the background; got {sorted(self.labels)}")
+        keys = [organ_key(name) for index, name in self.labels.items() if index]
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"two labels name the same organ: {sorted(self.labels.values())}")
+        if {"LR".find(c) >= 0 for c in self.orientation} != {True, False} or len(self.orientation) != 3 or [
+            sum(c in pair for c in self.orientation) for pair in ("LR", "AP", "SI")
+        ] != [1, 1, 1]:
+            raise ValueError(f"orientation has one letter each of L/R, A/P and S/I, such as 'SPL'; got {self.orientation!r}")
+        for name in ("spacing", "input_size", "patch"):
+            value = getattr(self, name)
+            if value is not None and (len(value) != self.dimensions or min(value) <= 0):
+                raise ValueError(f"{name} needs {self.dimensions} positive numbers for a {self.dimensions}-D network; got {value}")
+        return self
+
+    @property
+    def organs(self) -> dict[int, str]:
+        """{id: name} without the background."""
+        return {index: name for index, name in self.labels.items() if index}
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a YAML or JSON model card.
+
+    Raises
+    ------
+    ValueError
+        Naming the file and each field that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as fault:
+        raise ValueError(f"{path} is no YAML or JSON that can be read: {str(fault).splitlines()[0]}") from fault
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is no model card: expected fields such as name, dimensions, labels")
+    try:
+        return ModelCard.model_validate(content)
+    except ValidationError as fault:
+        raise ValueError(f"{path}: {_one_line(fault)}") from fault
+
+
+def find_card(checkpoint: Path) -> Path | None:
+    """The card beside a checkpoint: same name with .yaml, .yml or .json."""
+    for suffix in (".yaml", ".yml", ".json"):
+        candidate = checkpoint.with_suffix(suffix)
+        if candidate.is_file() and candidate != checkpoint:
+            return candidate
+    return None
+
+
+def _one_line(fault: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in error['loc']) or 'card'}: {error['msg'].removeprefix('Value error, ')}" for error in fault.errors()
+    )

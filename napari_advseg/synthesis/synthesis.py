@@ -1,0 +1,240 @@
+"""From a few parameters to a changed CT: ``perturbed(p) = CT(p + u(p)) + a(p)``, differentiable throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..volume import Region, Volume, body_mask
+from .budget import Budget
+from .deformation import integrate, jacobian_range
+from .lattice import Lattice, limit, make_lattice
+from .sampling import (
+    Interpolation,
+    identity,
+    nearest_index,
+    sample_linear,
+    sample_spline,
+    spline_coefficients,
+)
+
+_SPLINE_MARGIN = 4  # voxels kept around the view, so that its spline equals the whole CT's
+_LOWEST, _HIGHEST = -32768.0, 32767.0  # what int16 stores
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What kind of change is synthesised.
+
+    Parameters
+    ----------
+    still_axis
+        The array axis along which nothing moves: the slice axis of a 2-D network. None moves anatomy in space.
+    velocity_mm
+        Distance of the velocity field's control points.
+    appearance_mm
+        Distance of the appearance field's control points, one entry per scale; a cubic B-spline on it holds
+        no wavelength below about twice the distance.
+    """
+
+    deformation: bool = True
+    appearance: bool = True
+    still_axis: int | None = None
+    interpolation: Interpolation = "bspline"
+    velocity_mm: float = 16.0
+    appearance_mm: tuple[float, ...] = (32.0, 8.0)
+
+    def __post_init__(self) -> None:
+        if not (self.deformation or self.appearance):
+            raise ValueError("nothing may change: switch on the deformation, the appearance, or both")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A synthesised change in the view; all on the same voxels (z, y, x).
+
+    Parameters
+    ----------
+    hu
+        The changed CT, HU, before rounding.
+    displacement
+        (3, z, y, x) in voxels along the array axes.
+    appearance
+        HU added.
+    """
+
+    hu: Tensor
+    displacement: Tensor
+    appearance: Tensor
+
+
+class Synthesis:
+    """The changes that a CT may undergo in a region, as functions of a parameter vector and a strength.
+
+    Parameters
+    ----------
+    ct
+        The CT.
+    view
+        The box that is synthesised, and that the network is shown.
+    region
+        Where the CT may change; within ``view``.
+    """
+
+    def __init__(self, ct: Volume, view: Region, region: Region, budget: Budget, kind: Kind, device: torch.device) -> None:
+        self.ct, self.view, self.region, self.budget, self.kind, self.device = ct, view, region, budget, kind, device
+        self.axes = tuple(axis for axis in range(3) if axis != kind.still_axis)
+        if any(a > b or c < d for a, b, c, d in zip(view.start, region.start, view.stop, region.stop, strict=True)):
+            raise ValueError(f"the region {region} must lie within the view {view}")
+        self._lattices = self._make_lattices()
+        self._image, self._offset = self._prepare_image()
+        self._body = torch.from_numpy(body_mask(ct.hu)[view.slices]).to(device)
+        spacing = torch.tensor([ct.grid.spacing[axis] for axis in self.axes], device=device)
+        self._spacing = spacing.view(-1, 1, 1, 1)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return sum(components * int(np.prod(lattice.control_shape)) for components, lattice in self._lattices)
+
+    def zeros(self) -> Tensor:
+        """The parameters of no change. One unit of a parameter is one budget (mm or HU) at its control point."""
+        return torch.zeros(self.size, device=self.device)
+
+    def split(self, parameters: Tensor) -> list[Tensor]:
+        """Control values per lattice, velocity first where there is one: (component, *control shape) each."""
+        parts, start = [], 0
+        for components, lattice in self._lattices:
+            shape = (components, *lattice.control_shape)
+            count = int(np.prod(shape))
+            parts.append(parameters[start : start + count].view(shape))
+            start += count
+        return parts
+
+    def change(self, parameters: Tensor, strength: float = 1.0) -> Change:
+        """Synthesise. ``strength`` in [0, 1] scales velocity and appearance; 0 gives the CT itself."""
+        displacement, appearance = self.fields(parameters, strength)
+        moving = self._batched(displacement[list(self.axes)])
+        hu = self._unbatched(self._pull(moving))[0] if self.kind.deformation else self._still
+        appearance = appearance * self.move_mask(displacement.detach())
+        return Change((hu + appearance).clamp(_LOWEST, _HIGHEST), displacement, appearance)
+
+    def fields(self, parameters: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+        """Displacement (3, z, y, x) in voxels and appearance (z, y, x) in HU, not yet cut to the body."""
+        parts = self.split(parameters)
+        displacement = torch.zeros(3, *self.view.shape, device=self.device)
+        if self.kind.deformation:
+            velocity = self._lattices[0][1].dense(parts.pop(0)) * self.budget.max_displacement_mm
+            velocity = limit(velocity, self.budget.max_displacement_mm) * strength / self._spacing
+            moved = self._unbatched(integrate(self._batched(self._in_view(velocity))))
+            displacement = displacement.index_copy(0, torch.tensor(self.axes, device=self.device), moved)
+        appearance = torch.zeros(1, *self.view.shape, device=self.device)
+        if parts:
+            scales = [lattice.dense(part) for (_, lattice), part in zip(self._lattices[-len(parts) :], parts, strict=True)]
+            total = torch.stack(scales).sum(0) * self.budget.max_hu
+            appearance = self._in_view(limit(total, self.budget.max_hu) * strength)
+        return displacement, appearance[0]
+
+    def move_labels(self, labels: NDArray[np.uint16], displacement: Tensor) -> NDArray[np.uint16]:
+        """Labels of the view moved with the anatomy, by nearest neighbour as ITK rounds."""
+        positions = (identity(self.view.shape, self.device) + displacement.detach())[None]
+        z, y, x = (index[0].cpu().numpy() for index in nearest_index(positions, self.view.shape))
+        return np.asarray(labels[z, y, x])
+
+    def move_soft(self, channels: Tensor, displacement: Tensor) -> Tensor:
+        """(channel, z, y, x) moved with the anatomy by linear interpolation, with a gradient for the displacement."""
+        if not self.kind.deformation:
+            return channels
+        moving = self._batched(displacement[list(self.axes)])
+        grid = identity(tuple(moving.shape[2:]), self.device)
+        return self._unbatched(sample_linear(self._batched(channels), grid + moving))
+
+    def move_mask(self, displacement: Tensor) -> Tensor:
+        """The body after the deformation, 0 or 1, (z, y, x)."""
+        return (self.move_soft(self._body[None].float(), displacement)[0] > 0.5).float()
+
+    def jacobian_range(self, displacement: Tensor) -> tuple[float, float]:
+        """Smallest and largest one-sided Jacobian determinant of a displacement (3, z, y, x) in voxels."""
+        return jacobian_range(self._batched(displacement.detach()[list(self.axes)]))
+
+    @torch.no_grad()
+    def project(self, parameters: Tensor) -> Tensor:
+        """Shrink the deformation until its Jacobians lie in the budget's range; sizes are bounded by construction."""
+        if not self.kind.deformation:
+            return parameters
+        low, high = self.budget.jacobian
+        parameters = parameters.clone()
+        velocity = self.split(parameters)[0]
+        for _ in range(60):
+            displacement, _ = self.fields(parameters, 1.0)
+            smallest, largest = self.jacobian_range(displacement)
+            if smallest >= low and largest <= high:
+                break
+            velocity *= 0.9
+        else:
+            velocity.zero_()
+        return parameters
+
+    def _make_lattices(self) -> list[tuple[int, Lattice]]:
+        grid, region, kind = self.ct.grid, self.region, self.kind
+        inside = [(low > 0, high < n) for low, high, n in zip(region.start, region.stop, grid.shape, strict=True)]
+        lattices: list[tuple[int, Lattice]] = []
+
+        def add(components: int, distance: float, pinned: list[tuple[bool, bool]]) -> None:
+            control = (distance,) * 3
+            lattice = make_lattice(region.shape, grid.spacing, control, tuple(pinned), self.device)
+            lattices.append((components, lattice))
+
+        if kind.deformation:
+            # Along a moving axis nothing may be pulled in from outside the CT, so the field is pinned there too.
+            pinned = [(True, True) if axis in self.axes else inside[axis] for axis in range(3)]
+            add(len(self.axes), kind.velocity_mm, pinned)
+        if kind.appearance:
+            for distance in kind.appearance_mm:
+                add(1, distance, inside)
+        return lattices
+
+    def _prepare_image(self) -> tuple[Tensor, Tensor]:
+        """Spline coefficients (or voxels) around the view, and the view's start in them along the moving axes."""
+        whole = torch.from_numpy(self.ct.hu).to(self.device)
+        self._still = whole[self.view.slices]
+        batched = self._batched(whole[None])
+        if self.kind.interpolation == "bspline":
+            batched = spline_coefficients(batched, len(self.axes))
+        cut, offset = [], []
+        for axis in range(3):
+            margin = _SPLINE_MARGIN if axis in self.axes else 0
+            start = max(0, self.view.start[axis] - margin)
+            cut.append(slice(start, min(self.ct.grid.shape[axis], self.view.stop[axis] + margin)))
+            if axis in self.axes:
+                offset.append(float(self.view.start[axis] - start))
+        whole = self._unbatched(batched)[:, cut[0], cut[1], cut[2]]
+        offset_tensor = torch.tensor(offset, device=self.device).view(1, -1, *([1] * len(self.axes)))
+        return self._batched(whole).contiguous(), offset_tensor
+
+    def _pull(self, displacement: Tensor) -> Tensor:
+        positions = identity(tuple(displacement.shape[2:]), self.device) + displacement + self._offset
+        sample = sample_spline if self.kind.interpolation == "bspline" else sample_linear
+        return sample(self._image, positions)
+
+    def _batched(self, field: Tensor) -> Tensor:
+        """(channel, z, y, x) -> (n, channel, *moving axes): slices become the batch where motion is in-plane."""
+        still = self.kind.still_axis
+        return field[None] if still is None else field.movedim(still + 1, 0)
+
+    def _unbatched(self, field: Tensor) -> Tensor:
+        still = self.kind.still_axis
+        return field[0] if still is None else field.movedim(0, still + 1)
+
+    def _in_view(self, field: Tensor) -> Tensor:
+        """(channel, *region) -> (channel, *view), zero outside the region."""
+        if self.region == self.view:
+            return field
+        padding = []
+        for axis in reversed(range(3)):
+            padding += [self.region.start[axis] - self.view.start[axis], self.view.stop[axis] - self.region.stop[axis]]
+        return torch.nn.functional.pad(field, padding)
