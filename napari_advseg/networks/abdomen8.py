@@ -13,15 +13,28 @@ from torch import Tensor, nn
 from .card import Intensity, ModelCard
 
 _ENCODER = (("1", 5, 14), ("2", 14, 28), ("3", 28, 42), ("4", 42, 56), ("5", 56, 70))
-_DECODER = (("6dU", 126, 56, "44"), ("6cU", 98, 42, "33"), ("6bU", 70, 28, "22"), ("6U", 42, 14, "11"), ("7U", 19, 9, "0"))
+_DECODER = (
+    ("6dU", 126, 56, "44"),
+    ("6cU", 98, 42, "33"),
+    ("6bU", 70, 28, "22"),
+    ("6U", 42, 14, "11"),
+    ("7U", 19, 9, "0"),
+)
 _SLOPE = 0.1
 
 CARD = ModelCard(
     name="abdomen8",
     dimensions=3,
     labels={
-        0: "background", 1: "spleen", 2: "pancreas", 3: "kidney_left", 4: "gallbladder", 5: "esophagus",
-        6: "liver", 7: "stomach", 8: "duodenum",
+        0: "background",
+        1: "spleen",
+        2: "pancreas",
+        3: "kidney_left",
+        4: "gallbladder",
+        5: "esophagus",
+        6: "liver",
+        7: "stomach",
+        8: "duodenum",
     },
     orientation="LAI",
     input_size=(144, 144, 144),

@@ -106,18 +106,26 @@ class ModelCard(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> ModelCard:
         if sorted(self.labels) != list(range(len(self.labels))) or len(self.labels) < 2:
-            raise ValueError(f"labels need ids 0, 1, 2, ... without gaps, 0 being the background; got {sorted(self.labels)}")
+            raise ValueError(
+                f"labels need ids 0, 1, 2, ... without gaps, 0 being the background; got {sorted(self.labels)}"
+            )
         keys = [organ_key(name) for index, name in self.labels.items() if index]
         if len(set(keys)) != len(keys):
             raise ValueError(f"two labels name the same organ: {sorted(self.labels.values())}")
-        if {"LR".find(c) >= 0 for c in self.orientation} != {True, False} or len(self.orientation) != 3 or [
-            sum(c in pair for c in self.orientation) for pair in ("LR", "AP", "SI")
-        ] != [1, 1, 1]:
-            raise ValueError(f"orientation has one letter each of L/R, A/P and S/I, such as 'SPL'; got {self.orientation!r}")
+        if (
+            {"LR".find(c) >= 0 for c in self.orientation} != {True, False}
+            or len(self.orientation) != 3
+            or [sum(c in pair for c in self.orientation) for pair in ("LR", "AP", "SI")] != [1, 1, 1]
+        ):
+            raise ValueError(
+                f"orientation has one letter each of L/R, A/P and S/I, such as 'SPL'; got {self.orientation!r}"
+            )
         for name in ("spacing", "input_size", "patch"):
             value = getattr(self, name)
             if value is not None and (len(value) != self.dimensions or min(value) <= 0):
-                raise ValueError(f"{name} needs {self.dimensions} positive numbers for a {self.dimensions}-D network; got {value}")
+                raise ValueError(
+                    f"{name} needs {self.dimensions} positive numbers for a {self.dimensions}-D network; got {value}"
+                )
         return self
 
     @property
@@ -158,5 +166,6 @@ def find_card(checkpoint: Path) -> Path | None:
 
 def _one_line(fault: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(str(part) for part in error['loc']) or 'card'}: {error['msg'].removeprefix('Value error, ')}" for error in fault.errors()
+        f"{'.'.join(str(part) for part in error['loc']) or 'card'}: {error['msg'].removeprefix('Value error, ')}"
+        for error in fault.errors()
     )

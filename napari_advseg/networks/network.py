@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,6 +63,15 @@ class SegmentationNetwork:
         ``region`` is what a network of fixed input size is shown; networks that take any size see the whole volume.
         """
         return PlacedNetwork(self, grid, region if self.needs_region and region is not None else Region.whole(grid))
+
+    @contextmanager
+    def stopping_at(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call ``check`` at every layer while inside; what it raises ends the pass."""
+        before, self.check = self.check, check
+        try:
+            yield
+        finally:
+            self.check = before
 
     @property
     def needs_region(self) -> bool:
@@ -222,7 +232,12 @@ def _pad(batch: Tensor, multiple: int) -> Tensor:
     extra = [-n % multiple for n in batch.shape[2:]]
     if not any(extra):
         return batch
-    return F.pad(batch, [value for n in reversed(extra) for value in (0, n)], mode="constant", value=float(batch.detach().min()))
+    return F.pad(
+        batch,
+        [value for n in reversed(extra) for value in (0, n)],
+        mode="constant",
+        value=float(batch.detach().min()),
+    )
 
 
 def _intensity(hu: Tensor, rule: Intensity) -> Tensor:
@@ -244,5 +259,10 @@ def _sliding_window(network: SegmentationNetwork, image: Tensor) -> Tensor:
     card = network.card
     assert card.patch is not None
     return sliding_window_inference(  # type: ignore[no-any-return]
-        image, card.patch, card.batch, lambda patch: call_module(network.module, patch, card), overlap=0.5, mode="gaussian",
+        image,
+        card.patch,
+        card.batch,
+        lambda patch: call_module(network.module, patch, card),
+        overlap=0.5,
+        mode="gaussian",
     )

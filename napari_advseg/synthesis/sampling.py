@@ -18,14 +18,19 @@ Interpolation = Literal["bspline", "linear"]
 
 def identity(shape: tuple[int, ...], device: torch.device) -> Tensor:
     """(axis, *shape): each voxel's own index."""
-    return torch.stack(torch.meshgrid(*(torch.arange(n, dtype=torch.float32, device=device) for n in shape), indexing="ij"))
+    return torch.stack(
+        torch.meshgrid(*(torch.arange(n, dtype=torch.float32, device=device) for n in shape), indexing="ij")
+    )
 
 
 def sample_linear(image: Tensor, positions: Tensor, mode: Literal["bilinear", "nearest"] = "bilinear") -> Tensor:
     """Multilinear (or nearest) values of ``image`` at ``positions`` (n, axis, *spatial) in voxels; edges continue."""
     sizes = image.shape[2:]
     scale = [2 / (n - 1) if n > 1 else 0.0 for n in sizes]
-    normalised = torch.stack([positions[:, axis] * scale[axis] - (1 if n > 1 else 0) for axis, n in reversed(list(enumerate(sizes)))], -1)
+    normalised = torch.stack(
+        [positions[:, axis] * scale[axis] - (1 if n > 1 else 0) for axis, n in reversed(list(enumerate(sizes)))],
+        -1,
+    )
     return F.grid_sample(image, normalised, mode=mode, padding_mode="border", align_corners=True)
 
 
@@ -37,12 +42,15 @@ def spline_coefficients(image: Tensor, axes: int) -> Tensor:
 def sample_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
     """Cubic B-spline values at ``positions`` (n, axis, *spatial) in voxels; agrees with ITK's B-spline resampling."""
     return interpol.grid_pull(
-        coefficients, positions.movedim(1, -1), interpolation=3, bound="dct1", extrapolate=True, prefilter=False
+        coefficients,
+        positions.movedim(1, -1),
+        interpolation=3,
+        bound="dct1",
+        extrapolate=True,
+        prefilter=False,
     )
 
 
 def nearest_index(positions: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
     """Index of the nearest voxel, halves upwards as ITK rounds; one (n, *spatial) tensor per axis."""
-    return tuple(
-        torch.floor(positions[:, axis] + 0.5).long().clamp_(0, n - 1) for axis, n in enumerate(shape)
-    )
+    return tuple(torch.floor(positions[:, axis] + 0.5).long().clamp_(0, n - 1) for axis, n in enumerate(shape))

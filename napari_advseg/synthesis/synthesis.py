@@ -45,8 +45,8 @@ class Kind:
     appearance: bool = True
     still_axis: int | None = None
     interpolation: Interpolation = "bspline"
-    velocity_mm: float = 16.0
-    appearance_mm: tuple[float, ...] = (32.0, 8.0)
+    velocity_mm: float = 12.0
+    appearance_mm: tuple[float, ...] = (6.0,)
 
     def __post_init__(self) -> None:
         if not (self.deformation or self.appearance):
@@ -85,8 +85,17 @@ class Synthesis:
         Where the CT may change; within ``view``.
     """
 
-    def __init__(self, ct: Volume, view: Region, region: Region, budget: Budget, kind: Kind, device: torch.device) -> None:
-        self.ct, self.view, self.region, self.budget, self.kind, self.device = ct, view, region, budget, kind, device
+    def __init__(
+        self, ct: Volume, view: Region, region: Region, budget: Budget, kind: Kind, device: torch.device
+    ) -> None:
+        self.ct, self.view, self.region, self.budget, self.kind, self.device = (
+            ct,
+            view,
+            region,
+            budget,
+            kind,
+            device,
+        )
         self.axes = tuple(axis for axis in range(3) if axis != kind.still_axis)
         if any(a > b or c < d for a, b, c, d in zip(view.start, region.start, view.stop, region.stop, strict=True)):
             raise ValueError(f"the region {region} must lie within the view {view}")
@@ -134,7 +143,9 @@ class Synthesis:
             displacement = displacement.index_copy(0, torch.tensor(self.axes, device=self.device), moved)
         appearance = torch.zeros(1, *self.view.shape, device=self.device)
         if parts:
-            scales = [lattice.dense(part) for (_, lattice), part in zip(self._lattices[-len(parts) :], parts, strict=True)]
+            scales = [
+                lattice.dense(part) for (_, lattice), part in zip(self._lattices[-len(parts) :], parts, strict=True)
+            ]
             total = torch.stack(scales).sum(0) * self.budget.max_hu
             appearance = self._in_view(limit(total, self.budget.max_hu) * strength)
         return displacement, appearance[0]
@@ -236,5 +247,8 @@ class Synthesis:
             return field
         padding = []
         for axis in reversed(range(3)):
-            padding += [self.region.start[axis] - self.view.start[axis], self.view.stop[axis] - self.region.stop[axis]]
+            padding += [
+                self.region.start[axis] - self.view.start[axis],
+                self.view.stop[axis] - self.region.stop[axis],
+            ]
         return torch.nn.functional.pad(field, padding)

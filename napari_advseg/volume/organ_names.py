@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import re
 
-_ALIASES = {"oesophagus": "esophagus", "oesophageal": "esophagus", "l": "left", "r": "right", "lt": "left", "rt": "right",
-            "bile": "gallbladder", "gall": "gallbladder", "kidneys": "kidney", "adrenals": "adrenal"}
-_FILLERS = {"gland", "organ", "bladder"} # "gall bladder" and "adrenal gland" lose their second word
+_ALIASES = {
+    "oesophagus": "esophagus",
+    "oesophageal": "esophagus",
+    "l": "left",
+    "r": "right",
+    "lt": "left",
+    "rt": "right",
+    "bile": "gallbladder",
+    "gall": "gallbladder",
+    "kidneys": "kidney",
+    "adrenals": "adrenal",
+}
+_FILLERS = {"gland", "organ", "bladder"}  # "gall bladder" and "adrenal gland" lose their second word
 
 
 def organ_key(name: str) -> frozenset[str]:
@@ -19,6 +29,4 @@ def organ_key(name: str) -> frozenset[str]:
 def match_labels(given: dict[int, str], wanted: dict[int, str]) -> dict[int, int]:
     """Ids of ``given`` that name an organ of ``wanted``: {given id: wanted id}, background (0) left out."""
     by_key = {organ_key(name): index for index, name in wanted.items() if index != 0}
-    return {
-        index: by_key[organ_key(name)] for index, name in given.items() if index != 0 and organ_key(name) in by_key
-    }
+    return {index: by_key[organ_key(name)] for index, name in given.items() if index != 0 and organ_key(name) in by_key}

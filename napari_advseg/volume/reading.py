@@ -90,8 +90,11 @@ def read_labels(path: str | Path, onto: Grid) -> NDArray[np.int32]:
     if grid_of(image).matches(onto):
         return np.asarray(array, dtype=np.int32)
     moved = sitk.Resample(
-        sitk.Cast(image, sitk.sitkInt32), image_on(np.zeros(onto.shape, np.uint8), onto), sitk.Transform(),
-        sitk.sitkNearestNeighbor, 0,
+        sitk.Cast(image, sitk.sitkInt32),
+        image_on(np.zeros(onto.shape, np.uint8), onto),
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        0,
     )
     resampled = np.asarray(sitk.GetArrayFromImage(moved), dtype=np.int32)
     if not resampled.any():
@@ -109,7 +112,11 @@ def read_label_names(path: str | Path) -> dict[int, str]:
         if not isinstance(content, dict) or not content:
             raise ValueError("no object")
         named_first = all(isinstance(value, int) for value in content.values())
-        return {int(v): str(k) for k, v in content.items()} if named_first else {int(k): str(v) for k, v in content.items()}
+        return (
+            {int(v): str(k) for k, v in content.items()}
+            if named_first
+            else {int(k): str(v) for k, v in content.items()}
+        )
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
     except (ValueError, TypeError, OSError) as fault:
@@ -156,13 +163,17 @@ def _read_image(path: Path, series: str | int | None) -> tuple[sitk.Image, list[
     except RuntimeError as fault:
         raise ValueError(f"{path} is no image that can be read (NIfTI, NRRD, MHA, MHD or DICOM)") from fault
     if image.GetNumberOfComponentsPerPixel() != 1:
-        raise ValueError(f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or vector): a CT has one")
+        raise ValueError(
+            f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or vector): a CT has one"
+        )
     if 0 in image.GetSize():
         raise ValueError(f"{path} is empty: its size is {image.GetSize()}")
     if image.GetDimension() == 2:
         image = sitk.JoinSeries(image)
     if image.GetDimension() != 3:
-        raise ValueError(f"{path} has {image.GetDimension()} axes (size {image.GetSize()}): give one three-dimensional volume of it")
+        raise ValueError(
+            f"{path} has {image.GetDimension()} axes (size {image.GetSize()}): give one three-dimensional volume of it"
+        )
     return image, files
 
 

@@ -47,7 +47,9 @@ class Region:
             stop = [int(high) if high.strip() else n for (_, high), n in zip(pairs, grid.shape, strict=True)]
             region = cls((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
         except (ValueError, IndexError) as fault:
-            raise ValueError(f"a region is written z0:z1,y0:y1,x0:x1 in voxels with start < stop; got {text!r}") from fault
+            raise ValueError(
+                f"a region is written z0:z1,y0:y1,x0:x1 in voxels with start < stop; got {text!r}"
+            ) from fault
         if any(high > n for high, n in zip(region.stop, grid.shape, strict=True)):
             raise ValueError(f"the region {region} leaves the volume, whose shape (z, y, x) is {grid.shape}")
         return region
@@ -56,7 +58,9 @@ class Region:
     def around(cls, mask: NDArray[np.bool_], grid: Grid, margin_mm: tuple[float, float, float]) -> Region:
         """The box around ``mask``, grown on each side by ``margin_mm`` (z, y, x), kept inside the grid."""
         if not mask.any():
-            raise ValueError("the labels hold no voxel of an organ that the network knows: no region can be put around them")
+            raise ValueError(
+                "the labels hold no voxel of an organ that the network knows: no region can be put around them"
+            )
         start, stop = [], []
         for axis in range(3):
             hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))

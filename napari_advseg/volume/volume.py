@@ -67,7 +67,9 @@ def volume_from_array(
     values = np.ascontiguousarray(hu, dtype=np.float32)
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
-        raise ValueError(f"the CT holds {bad} NaN or infinite voxels: replace them, for instance by -1024 HU (air), first")
+        raise ValueError(
+            f"the CT holds {bad} NaN or infinite voxels: replace them, for instance by -1024 HU (air), first"
+        )
     grid = Grid((hu.shape[0], hu.shape[1], hu.shape[2]), spacing, origin, direction)
     return Volume(values, grid, source, _not_hounsfield(values))
 

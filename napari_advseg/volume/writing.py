@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,10 @@ def write_image(path: str | Path, array: NDArray[np.generic], grid: Grid) -> Pat
     path = Path(path)
     aside = path.with_name(f".writing-{path.name}")
     try:
-        sitk.WriteImage(image_on(np.ascontiguousarray(array), grid), str(aside), useCompression=True, compressionLevel=1)
-        os.replace(aside, path)
+        sitk.WriteImage(
+            image_on(np.ascontiguousarray(array), grid), str(aside), useCompression=True, compressionLevel=1
+        )
+        aside.replace(path)
     except RuntimeError as fault:
         raise OSError(f"could not write {path}: is the disk full or the folder read-only?") from fault
     finally:

@@ -1,0 +1,31 @@
+"""Finding the change that costs the asked-for Dice: objective, search, calibration, result."""
+
+from .cost import CostMeter, peak_memory_mb
+from .dice import organ_dice, soft_dice
+from .progress import Cancelled, CancelToken, Progress
+from .result import AttackResult, Cost, Organ, PathPoint, as_saved
+from .search import SearchSettings, search
+from .strength_path import first_crossing
+from .target import SMALLEST_ORGAN, Measured, Target, score_organs
+
+__all__ = [
+    "SMALLEST_ORGAN",
+    "AttackResult",
+    "CancelToken",
+    "Cancelled",
+    "Cost",
+    "CostMeter",
+    "Measured",
+    "Organ",
+    "PathPoint",
+    "Progress",
+    "SearchSettings",
+    "Target",
+    "as_saved",
+    "first_crossing",
+    "organ_dice",
+    "peak_memory_mb",
+    "score_organs",
+    "search",
+    "soft_dice",
+]

@@ -1,0 +1,142 @@
+"""What an attack found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..synthesis import Synthesis
+from ..volume import Region, Volume
+
+
+@dataclass(frozen=True)
+class Organ:
+    """An organ that the attack is scored on; Dice as fractions of 1, voxels of the clean reference."""
+
+    id: int
+    name: str
+    voxels: int
+    clean: float
+    attacked: float
+
+    @property
+    def drop(self) -> float:
+        return self.clean - self.attacked
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """A measurement on the strength path: drop measured on whole HU through the full pipeline."""
+
+    strength: float
+    drop: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Network passes over the case, seconds, and the process's peak memory in MB."""
+
+    forward: int
+    backward: int
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """The change found, everything on the CT's grid inside ``view``; outside it nothing changed.
+
+    Parameters
+    ----------
+    view
+        The box that was synthesised and that the network was shown.
+    perturbed
+        int16 (z, y, x) of the view, whole HU: the volume on which everything was measured.
+    displacement
+        float32 (3, z, y, x) of the view, in voxels along the array axes; pull-back.
+    appearance
+        float32 (z, y, x) of the view, HU added.
+    clean_labels, attacked_labels
+        The network's segmentations of the whole CT and of the whole perturbed CT, class ids.
+    reference, moved_reference
+        The reference on the whole CT, in the network's ids, and moved with the anatomy.
+    path
+        Measured points of the strength path, by strength.
+    strength
+        Where on the path the result lies.
+    stopped
+        "" where the attack ran to its end, else why it did not ("cancelled").
+    """
+
+    ct: Volume
+    view: Region
+    organs: tuple[Organ, ...]
+    target_drop: float
+    tolerance: float
+    perturbed: NDArray[np.int16]
+    displacement: NDArray[np.float32]
+    appearance: NDArray[np.float32]
+    clean_labels: NDArray[np.uint16]
+    attacked_labels: NDArray[np.uint16]
+    reference: NDArray[np.uint16]
+    moved_reference: NDArray[np.uint16]
+    path: tuple[PathPoint, ...]
+    strength: float
+    parameters: Tensor
+    synthesis: Synthesis
+    cost: Cost
+    seed: int
+    stopped: str = ""
+
+    @property
+    def achieved_drop(self) -> float:
+        """Mean Dice drop over the organs, measured on the volume as saved."""
+        return float(np.mean([organ.drop for organ in self.organs]))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the drop lies within the tolerance of the target."""
+        return abs(self.achieved_drop - self.target_drop) <= self.tolerance
+
+    @property
+    def clean_dice(self) -> float:
+        return float(np.mean([organ.clean for organ in self.organs]))
+
+    @property
+    def attacked_dice(self) -> float:
+        return float(np.mean([organ.attacked for organ in self.organs]))
+
+    @property
+    def whole_perturbed(self) -> NDArray[np.int16]:
+        """The perturbed CT on the CT's whole grid, int16 HU."""
+        whole = as_saved(self.ct.hu)
+        whole[self.view.slices] = self.perturbed
+        return whole
+
+    @property
+    def whole_displacement(self) -> NDArray[np.float32]:
+        """(3, z, y, x) on the CT's whole grid, voxels along the array axes."""
+        whole = np.zeros((3, *self.ct.grid.shape), np.float32)
+        whole[(slice(None), *self.view.slices)] = self.displacement
+        return whole
+
+    @property
+    def whole_appearance(self) -> NDArray[np.float32]:
+        """(z, y, x) on the CT's whole grid, HU added."""
+        whole = np.zeros(self.ct.grid.shape, np.float32)
+        whole[self.view.slices] = self.appearance
+        return whole
+
+    @property
+    def displacement_mm(self) -> NDArray[np.float32]:
+        """Length of the displacement in the view, mm."""
+        spacing = np.array(self.ct.grid.spacing, np.float32).reshape(3, 1, 1, 1)
+        return np.asarray(np.sqrt(np.square(self.displacement * spacing).sum(0)), dtype=np.float32)
+
+
+def as_saved(hu: NDArray[np.floating]) -> NDArray[np.int16]:
+    """HU as they are stored: rounded to whole HU, within what int16 holds."""
+    return np.clip(np.rint(hu), -32768, 32767).astype(np.int16)

@@ -1,0 +1,226 @@
+"""The search: the smallest change that costs the asked-for Dice.
+
+Least-norm sequential quadratic programming on one equality constraint. At each step the drop is linearised; of all
+changes that hit the target to first order, the one nearest to zero is wanted, and the current change is moved
+towards it: what does not help the drop decays, and a step along the gradient restores the target. There is no
+learning rate: the step's length follows from the drop that is still missing, so the search lands on the target
+instead of far past it. The soft drop's slope is corrected by the measured hard one. After that the strength path
+through the smallest change found is sampled, and its first crossing of the target refined on hard Dice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .cost import CostMeter
+from .progress import Cancelled, CancelToken, Progress
+from .result import AttackResult, PathPoint
+from .strength_path import first_crossing
+from .target import Measured, Target
+
+_DECAY = 0.5  # of what does not help, per step
+_STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
+_SETTLED = 0.02  # relative gain in size below which shrinking ends
+_EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What the search aims at and may spend.
+
+    Parameters
+    ----------
+    drop, tolerance
+        Dice points of 1.
+    steps
+        Most gradient steps, one forward and one backward pass each.
+    """
+
+    drop: float
+    tolerance: float = 0.01
+    steps: int = 10
+    seed: int = 0
+
+
+def search(
+    target: Target, settings: SearchSettings, clean_labels: np.ndarray, cancel: CancelToken
+) -> Generator[Progress, None, AttackResult]:
+    """Search for the smallest change that costs ``settings.drop``; yields after every pass.
+
+    Parameters
+    ----------
+    clean_labels
+        The network's segmentation of the whole clean CT, uint16 (z, y, x).
+
+    Returns
+    -------
+    AttackResult
+        The closest measured change; ``reached`` says whether it is within the tolerance. On cancel the best so far.
+
+    Raises
+    ------
+    ValueError
+        The target is above the clean Dice, or not positive.
+    Cancelled
+        Stopped before anything was measured.
+    """
+    clean = float(target.clean.mean())
+    if not 0 < settings.drop <= clean:
+        raise ValueError(
+            f"target drop must be in (0, {clean:.3f}], the clean Dice of the chosen organs; got {settings.drop:g}"
+        )
+    run = _Run(target, settings)
+    stopped = ""
+    with target.placed.network.stopping_at(cancel.check):
+        try:
+            yield from run.descend()
+            yield from run.calibrate()
+        except Cancelled:
+            if run.best is None:
+                raise
+            stopped = "cancelled"
+    return run.result(clean_labels, stopped)
+
+
+class _Run:
+    """One search: its best measurement so far, and the steps that improve it."""
+
+    def __init__(self, target: Target, settings: SearchSettings) -> None:
+        self.target, self.settings = target, settings
+        self.best: Measured | None = None
+        self.path: list[PathPoint] = [PathPoint(0.0, 0.0)]
+        self.meter = CostMeter(target.placed.network.passes)
+        self._weights = _parameter_weights(target)
+        self._started = time.monotonic()
+        self._planned = settings.steps * 2 + 8  # in forward passes, a step counting as two
+        self._spent = 0
+
+    def descend(self) -> Generator[Progress, None, None]:
+        """Gradient steps to the target, then along its level set to smaller changes."""
+        target, settings = self.target, self.settings
+        parameters = target.synthesis.zeros()
+        slope, wanted, before = 1.0, 0.0, 0.0
+        reach = settings.drop / _STEPS_TO_TARGET
+        aim = settings.drop
+        sizes: list[float] = []
+        for step in range(settings.steps):
+            yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
+            measured, gradient = target.measure_with_gradient(parameters)
+            self._consider(measured)
+            if abs(wanted) > settings.drop / 10:
+                slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
+            if self._hit(measured):
+                sizes.append(measured.size)
+                if len(sizes) > 2 and min(sizes[:-1]) - sizes[-1] < _SETTLED * sizes[-1]:
+                    break
+            if step == settings.steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
+                break
+            if abs(settings.drop - measured.drop) < reach / 2:  # decay's curvature leaves a small lasting shortfall
+                aim = float(np.clip(aim + (settings.drop - measured.drop) / 2, settings.drop - 0.03, settings.drop + 0.03))
+            before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
+            parameters = target.synthesis.project(self._step(parameters, gradient, wanted / slope))
+
+    def calibrate(self) -> Generator[Progress, None, None]:
+        """The strength path through the best change found, and its first crossing of the target."""
+        assert self.best is not None
+        strongest = self.best
+        parameters = strongest.parameters
+        self._planned = self._spent + 6
+        # Hard Dice may fall short by a little: a slightly stronger change then brackets the target.
+        for _ in range(3):
+            if strongest.drop >= self.settings.drop - self.settings.tolerance / 4 or strongest.drop <= 0:
+                break
+            yield self._progress("Making it a little stronger", 1)
+            factor = float(np.clip(self.settings.drop / strongest.drop, 1.02, 1.3))
+            parameters = self.target.synthesis.project(parameters * factor)
+            strongest = self.target.measure(parameters)
+            self._consider(strongest)
+
+        def measure(strength: float) -> float:
+            measured = self.target.measure(parameters, strength)
+            self._consider(measured)
+            self.path.append(PathPoint(strength, measured.drop))
+            return measured.drop
+
+        self.path.append(PathPoint(1.0, strongest.drop))
+        self.path_parameters = parameters
+        points = first_crossing(measure, strongest.drop, self.settings.drop, self.settings.tolerance / 4)
+        for _ in points:
+            yield self._progress("Setting the strength", 1)
+
+    def result(self, clean_labels: np.ndarray, stopped: str) -> AttackResult:
+        best = self.best
+        assert best is not None
+        target = self.target
+        organs = tuple(
+            replace(organ, attacked=float(value)) for organ, value in zip(target.organs, best.dice, strict=True)
+        )
+        moved = target.reference.copy()
+        moved[target.placed.view.slices] = best.moved_reference
+        on_path = getattr(self, "path_parameters", best.parameters)
+        return AttackResult(
+            ct=target.synthesis.ct,
+            view=target.placed.view,
+            organs=organs,
+            target_drop=self.settings.drop,
+            tolerance=self.settings.tolerance,
+            perturbed=best.perturbed,
+            displacement=best.displacement,
+            appearance=best.appearance,
+            clean_labels=clean_labels,
+            attacked_labels=target.placed.embed(best.attacked),
+            reference=target.reference,
+            moved_reference=moved,
+            path=tuple(sorted(self.path, key=lambda point: point.strength)),
+            strength=best.strength,
+            parameters=best.parameters,
+            synthesis=target.synthesis,
+            cost=self.meter.read(),
+            seed=self.settings.seed,
+            stopped=stopped,
+        )
+
+    def _step(self, parameters: Tensor, gradient: Tensor, wanted: float) -> Tensor:
+        """Decay towards zero, plus the step along the gradient that makes up for it and for what is missing."""
+        ascent = gradient * self._weights
+        largest = ascent.abs().max()
+        ascent = ascent.sign() * (ascent.abs() / largest) ** _EXPONENT
+        missing = wanted + _DECAY * float(gradient @ parameters)
+        return (1 - _DECAY) * parameters + ascent * (missing / float(gradient @ ascent))
+
+    def _consider(self, measured: Measured) -> None:
+        """Keep the measurement where it is nearer to the target, or as near and smaller."""
+        if self.best is None or self._rank(measured) < self._rank(self.best):
+            self.best = measured
+
+    def _rank(self, measured: Measured) -> tuple[int, float]:
+        return (0, measured.size) if self._hit(measured) else (1, abs(measured.drop - self.settings.drop))
+
+    def _hit(self, measured: Measured) -> bool:
+        return abs(measured.drop - self.settings.drop) <= self.settings.tolerance / 2
+
+    def _progress(self, text: str, passes: int) -> Progress:
+        """What comes next; ``passes`` forward passes are about to be spent."""
+        elapsed = time.monotonic() - self._started
+        left = max(0, self._planned - self._spent)
+        seconds = elapsed / self._spent * left if self._spent else None
+        fraction = self._spent / max(self._planned, self._spent + passes)
+        self._spent += passes
+        return Progress(text, fraction, None if self.best is None else self.best.drop, seconds)
+
+
+def _parameter_weights(target: Target) -> Tensor:
+    """Per parameter, the inverse of what it adds to the mean square of its field: a lattice of many points spends
+    as much as one of few."""
+    return torch.cat(
+        [
+            torch.full((part.numel(),), float(part[0].numel()), device=part.device)
+            for part in target.synthesis.split(target.synthesis.zeros())
+        ]
+    )

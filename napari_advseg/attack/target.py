@@ -1,0 +1,134 @@
+"""What an attack is aimed at, and how one change is measured against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..networks import PlacedNetwork, hard_labels
+from ..synthesis import Change, Synthesis
+from .dice import Labels, organ_dice, soft_dice
+from .result import Organ, as_saved
+
+SMALLEST_ORGAN = 50  # voxels of the reference: below, one voxel moves the Dice by more than a hundredth
+_TEMPERATURE = 1.0  # logits
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A change and what it costs, on whole HU through the full pipeline.
+
+    ``size`` is the root mean square of the change in the view, in units of the budget.
+    """
+
+    parameters: Tensor
+    strength: float
+    drop: float
+    dice: NDArray[np.float64]
+    size: float
+    perturbed: NDArray[np.int16]
+    displacement: NDArray[np.float32]
+    appearance: NDArray[np.float32]
+    attacked: Labels
+    moved_reference: Labels
+
+
+def score_organs(names: dict[int, str], labels: Labels, reference: Labels) -> tuple[Organ, ...]:
+    """The organs that can be scored, those with at least 50 voxels in the reference, with their clean Dice."""
+    counts = np.bincount(reference.ravel(), minlength=max(names) + 1)
+    ids = [index for index in names if index and counts[index] >= SMALLEST_ORGAN]
+    if not ids:
+        return ()
+    dice = organ_dice(labels, reference, ids)
+    return tuple(
+        Organ(index, names[index], int(counts[index]), float(value), float(value))
+        for index, value in zip(ids, dice, strict=True)
+    )
+
+
+class Target:
+    """One network on one CT, the organs and their reference: gives drops and gradients of drops.
+
+    Parameters
+    ----------
+    reference
+        uint16 (z, y, x) of the whole CT, in the network's class ids.
+    organs
+        Scored organs with their clean Dice.
+    """
+
+    def __init__(self, placed: PlacedNetwork, synthesis: Synthesis, reference: Labels, organs: Sequence[Organ]) -> None:
+        if not organs:
+            raise ValueError(
+                f"there is no organ to score: each needs at least {SMALLEST_ORGAN} voxels in the reference"
+            )
+        if placed.view != synthesis.view:
+            raise ValueError(
+                f"the network is shown {placed.view}, the synthesis covers {synthesis.view}: they must be the same box"
+            )
+        self.placed, self.synthesis, self.organs = placed, synthesis, tuple(organs)
+        self.ids = [organ.id for organ in organs]
+        self.clean = np.array([organ.clean for organ in organs])
+        self.reference = reference
+        self._in_view = reference[placed.view.slices]
+        device = placed.network.device
+        self._soft_reference = torch.stack([torch.from_numpy(self._in_view == i).to(device).float() for i in self.ids])
+        inside = np.array([(self._in_view == i).sum() for i in self.ids])
+        # Reference voxels that the network is not shown are lost to it before and after.
+        self._hidden = np.array([organ.voxels for organ in organs]) - inside
+
+    @torch.no_grad()
+    def measure(self, parameters: Tensor, strength: float = 1.0) -> Measured:
+        """One forward pass on the CT as it would be saved."""
+        change = self.synthesis.change(parameters, strength)
+        return self._judge(parameters, strength, change, self.placed.scores(change.hu.round()))
+
+    def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
+        """One forward and one backward pass; the gradient of the soft drop with respect to the parameters.
+
+        The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on.
+        """
+        point = parameters.detach().requires_grad_()
+        change = self.synthesis.change(point)
+        scores = self.placed.scores(change.hu + (change.hu.round() - change.hu).detach())
+        measured = self._judge(parameters, 1.0, change, scores.detach())
+        moved = self.synthesis.move_soft(self._soft_reference, change.displacement)
+        drop = -soft_dice(scores, moved, self.ids, _TEMPERATURE).mean()
+        (gradient,) = torch.autograd.grad(drop, point)
+        return measured, gradient
+
+    def _judge(self, parameters: Tensor, strength: float, change: Change, scores: Tensor) -> Measured:
+        attacked = hard_labels(scores)
+        moved = self.synthesis.move_labels(self._in_view, change.displacement)
+        dice = self._dice(attacked, moved)
+        return Measured(
+            parameters.detach().clone(),
+            strength,
+            float(np.mean(self.clean - dice)),
+            dice,
+            self._size(change),
+            as_saved(change.hu.detach().cpu().numpy()),
+            change.displacement.detach().cpu().numpy(),
+            change.appearance.detach().cpu().numpy(),
+            attacked,
+            moved,
+        )
+
+    def _dice(self, attacked: Labels, moved: Labels) -> NDArray[np.float64]:
+        dice = organ_dice(attacked, moved, self.ids)
+        if not self._hidden.any():
+            return dice
+        total = np.array([(attacked == i).sum() + (moved == i).sum() for i in self.ids])
+        return dice * total / np.maximum(1, total + self._hidden)
+
+    def _size(self, change: Change) -> float:
+        budget, spacing = self.synthesis.budget, self.synthesis.ct.grid.spacing
+        length = sum(float((change.displacement[axis].detach() * spacing[axis]).square().mean()) for axis in range(3))
+        added = float(change.appearance.detach().square().mean())
+        parts = [(length, budget.max_displacement_mm), (added, budget.max_hu)]
+        return float(sum(value / bound**2 for value, bound in parts if bound > 0) ** 0.5)

@@ -1,0 +1,171 @@
+"""The main job, top to bottom: CT -> Volume -> SegmentationNetwork -> attack -> AttackResult -> evidence -> bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from ..attack import (
+    AttackResult,
+    Cancelled,
+    CancelToken,
+    CostMeter,
+    Organ,
+    Progress,
+    SearchSettings,
+    Target,
+    search,
+)
+from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
+from ..networks import SegmentationNetwork
+from ..synthesis import Budget, Kind, Synthesis
+from ..volume import organ_key, reorientation
+from .case import Case, open_case
+from .request import AttackRequest, CaseRequest
+
+T = TypeVar("T")
+_SEARCH_SHARE = 0.85  # of the progress bar; the random control takes the rest
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A case, what the attack found on it, and the evidence; None where a cancelled run has not measured it."""
+
+    case: Case
+    result: AttackResult
+    evidence: Evidence | None
+
+
+def run(
+    case_request: CaseRequest, attack_request: AttackRequest, cancel: CancelToken
+) -> Generator[Progress, None, Finding]:
+    """The whole job. Yields progress, returns the finding."""
+    case = yield from open_case(case_request, cancel)
+    return (yield from attack_case(case, attack_request, cancel))
+
+
+def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Generator[Progress, None, Finding]:
+    """Attack an open case.
+
+    Returns
+    -------
+    Finding
+        After a cancel the best so far, its ``result.stopped`` saying so.
+
+    Raises
+    ------
+    ValueError
+        An organ that cannot be scored, a target above the clean Dice, nothing that may change.
+    Cancelled
+        Stopped before anything was measured.
+    """
+    target = _target(case, request)
+    settings = SearchSettings(request.drop, request.tolerance, seed=request.seed)
+    searching = search(target, settings, case.clean_labels, cancel)
+    result = yield from _scaled(searching, 0.0, _SEARCH_SHARE)
+    result = replace(result, cost=replace(result.cost, forward=result.cost.forward + 1))  # the clean pass of open_case
+    finding = Finding(case, result, None)
+    if result.stopped:
+        return finding
+    try:
+        return (yield from complete_finding(finding, cancel))
+    except Cancelled:
+        return finding  # the attack itself is whole; only its control is missing
+
+
+def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]:
+    """Measure the random control and the evidence where they are missing."""
+    if finding.evidence is not None:
+        return finding
+    case, result = finding.case, finding.result
+    target = Target(
+        case.placed, result.synthesis, case.reference, [replace(o, attacked=o.clean) for o in result.organs]
+    )
+    meter = CostMeter(case.network.passes)
+    drops: list[float] = []
+    with case.network.stopping_at(cancel.check):
+        for draw in range(CONTROL_DRAWS):
+            yield Progress(
+                "Trying random changes of the same size",
+                _SEARCH_SHARE + 0.1 * draw / CONTROL_DRAWS,
+                result.achieved_drop,
+            )
+            drops += measure_control(target, replace(result, seed=result.seed + draw), draws=1)
+    yield Progress("Measuring the change", 0.97, result.achieved_drop)
+    spent, cost = meter.read(), result.cost
+    total = replace(
+        cost,
+        forward=cost.forward + spent.forward,
+        seconds=round(cost.seconds + spent.seconds, 2),
+        peak_memory_mb=spent.peak_memory_mb,
+    )
+    return Finding(case, replace(result, cost=total), measure_evidence(result, drops))
+
+
+CONTROL_DRAWS = 3
+
+
+def save_finding(finding: Finding, folder: str | Path) -> Path:
+    """Write the bundle; the evidence must be there (:func:`complete_finding`)."""
+    if finding.evidence is None:
+        raise ValueError("the random control has not been measured: complete the finding before saving it")
+    return save_bundle(finding.result, finding.evidence, finding.case.network, folder)
+
+
+def finish(steps: Generator[Progress, None, T], on_progress: Callable[[Progress], object] | None = None) -> T:
+    """Run a generator of progress to its end and give what it returns."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        if on_progress is not None:
+            on_progress(step)
+
+
+def _target(case: Case, request: AttackRequest) -> Target:
+    network, grid = case.network, case.ct.grid
+    still_axis = reorientation(grid, network.card.orientation).order[0] if network.card.dimensions == 2 else None
+    kind = Kind(
+        deformation=request.deformation,
+        appearance=request.appearance,
+        still_axis=still_axis,
+        interpolation=request.interpolation,
+    )
+    budget = request.budget or Budget.default(network.card.dimensions)
+    synthesis = Synthesis(case.ct, case.placed.view, case.region, budget, kind, network.device)
+    return Target(case.placed, synthesis, case.reference, pick_organs(case.organs, request.organs, network))
+
+
+def pick_organs(
+    scorable: tuple[Organ, ...], wanted: tuple[str, ...], network: SegmentationNetwork
+) -> tuple[Organ, ...]:
+    """The organs named, all where none is named; one line of error for a name that cannot be scored."""
+    if not scorable:
+        raise ValueError("no organ can be scored: each needs at least 50 voxels in the reference")
+    if not wanted:
+        return scorable
+    by_key = {organ_key(organ.name): organ for organ in scorable}
+    unknown = [name for name in wanted if organ_key(name) not in by_key]
+    if unknown:
+        known = {organ_key(name) for name in network.card.organs.values()}
+        why = (
+            "not an organ of the network"
+            if organ_key(unknown[0]) not in known
+            else "in too few voxels of the reference (50 are needed)"
+        )
+        raise ValueError(f"{unknown[0]!r} is {why}; these can be scored: {', '.join(organ.name for organ in scorable)}")
+    chosen = {by_key[organ_key(name)].id for name in wanted}
+    return tuple(organ for organ in scorable if organ.id in chosen)
+
+
+def _scaled(steps: Generator[Progress, None, T], start: float, stop: float) -> Generator[Progress, None, T]:
+    """The same steps on a part of the progress bar."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield replace(step, fraction=start + (stop - start) * step.fraction)

@@ -1,0 +1,61 @@
+"""The random control: as large, as smooth, and as real a resampling as the attack, but of random content.
+
+The control's fields have the attack's amplitude spectrum on every control lattice with random phases, and are
+scaled to the attack's largest displacement and largest intensity change. What it costs is what chance, blur and
+resampling cost; the rest of the attack's drop is the network's fragility.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..attack import AttackResult, Target
+from ..synthesis import Synthesis
+
+
+def control_parameters(result: AttackResult, seed: int) -> Tensor:
+    """Parameters of a random change as large and as smooth as the one found."""
+    synthesis = result.synthesis
+    generator = torch.Generator().manual_seed(seed)
+    parts = [_random_phases(part.cpu(), generator) for part in synthesis.split(result.parameters * result.strength)]
+    parameters = torch.cat([part.flatten() for part in parts]).to(result.parameters.device)
+    wanted_mm = float(result.displacement_mm.max(initial=0.0))
+    wanted_hu = float(abs(result.appearance).max(initial=0.0))
+    for _ in range(8):  # the bounds are smooth, so size does not scale quite linearly
+        mm, hu = _peaks(synthesis, parameters)
+        scales = [
+            (wanted_mm / mm if mm > 0 else 0.0) if moves else (wanted_hu / hu if hu > 0 else 0.0)
+            for moves in _is_velocity(synthesis)
+        ]
+        for part, scale in zip(synthesis.split(parameters), scales, strict=True):
+            part *= min(scale, 4.0)
+    return synthesis.project(parameters)
+
+
+def measure_control(target: Target, result: AttackResult, draws: int) -> list[float]:
+    """Drops of ``draws`` random controls, one forward pass each, measured as the attack is."""
+    return [target.measure(control_parameters(result, result.seed + 1000 + draw)).drop for draw in range(draws)]
+
+
+def _random_phases(part: Tensor, generator: torch.Generator) -> Tensor:
+    """(component, *control points) with the same amplitude spectrum and random phases."""
+    axes = tuple(range(1, part.ndim))
+    noise = torch.fft.fftn(torch.randn(part.shape, generator=generator), dim=axes)
+    phases = noise / noise.abs().clamp_min(1e-12)  # of a real field, so the inverse is real
+    return torch.fft.ifftn(torch.fft.fftn(part, dim=axes).abs() * phases, dim=axes).real
+
+
+def _peaks(synthesis: Synthesis, parameters: Tensor) -> tuple[float, float]:
+    with torch.no_grad():
+        change = synthesis.change(parameters)
+    spacing = torch.tensor(synthesis.ct.grid.spacing, device=parameters.device).view(3, 1, 1, 1)
+    length = float((change.displacement * spacing).square().sum(0).max())
+    return math.sqrt(length), float(change.appearance.abs().max())
+
+
+def _is_velocity(synthesis: Synthesis) -> list[bool]:
+    scales = len(synthesis.split(synthesis.zeros()))
+    return [synthesis.kind.deformation and index == 0 for index in range(scales)]

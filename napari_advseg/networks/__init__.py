@@ -1,0 +1,33 @@
+"""A user's checkpoint as one function: HU volume -> class scores, differentiable."""
+
+from .card import Architecture, Intensity, ModelCard, find_card, read_card
+from .consent import ConsentNeededError, remember_trust, trusted, withdraw_trust
+from .devices import pick_device, working_devices
+from .inspecting import describe
+from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
+from .opening import network_from_module, open_network
+from .registry import cache_folder, fetch, known_networks
+
+__all__ = [
+    "Architecture",
+    "ConsentNeededError",
+    "Intensity",
+    "ModelCard",
+    "Passes",
+    "PlacedNetwork",
+    "SegmentationNetwork",
+    "cache_folder",
+    "describe",
+    "fetch",
+    "find_card",
+    "hard_labels",
+    "known_networks",
+    "network_from_module",
+    "open_network",
+    "pick_device",
+    "read_card",
+    "remember_trust",
+    "trusted",
+    "withdraw_trust",
+    "working_devices",
+]

@@ -1,0 +1,107 @@
+"""Weights into a module: safe reading, and errors that name what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .card import Architecture
+
+_NESTED_UNDER = ("state_dict", "model_state_dict", "network_weights", "model", "net", "network")
+_PREFIXES = ("module.", "_orig_mod.")
+_MONAI_NETS = "monai.networks.nets."
+
+
+def read_state_dict(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """The tensors of a .safetensors, .pth or .pt file by name; never runs code that the file holds."""
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path, device=str(device))
+        except (SafetensorError, OSError) as fault:
+            raise ValueError(f"{path} is no safetensors file that can be read: {fault}") from fault
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except Exception as fault:  # a damaged file raises whatever its unpickling trips over
+        raise ValueError(
+            f"{path} does not load as plain weights: save the network's state_dict() with torch.save, or as safetensors "
+            f"({str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__})"
+        ) from fault
+    for key in _NESTED_UNDER:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ValueError(f"{path} holds no table of weights (a state_dict): got {type(content).__name__}")
+    return {_plain(str(name)): tensor for name, tensor in content.items()}
+
+
+def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> nn.Module:
+    """Load ``weights`` into ``module``; every name and shape must fit."""
+    own = module.state_dict()
+    missing = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]
+    extra = [name for name in weights if name not in own]
+    shapes = [
+        f"{name}: file {tuple(weights[name].shape)}, network {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    faults = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+        for names, what in (
+            (missing, "weights missing in the file"),
+            (extra, "weights that the network does not have"),
+            (shapes, "weights of another shape"),
+        )
+        if names
+    ]
+    if faults:
+        raise ValueError(f"{where} does not fit the network {type(module).__name__}: {'; '.join(faults)}")
+    module.load_state_dict(dict(weights), strict=False)
+    return module
+
+
+def build_monai(architecture: Architecture, where: str) -> nn.Module:
+    """A network class of monai.networks.nets with plain-data arguments; anything else is refused."""
+    name = architecture.class_name
+    if not name.startswith(_MONAI_NETS) or "." in name.removeprefix(_MONAI_NETS):
+        raise ValueError(
+            f"{where}: the card's class must be one of {_MONAI_NETS}*, such as {_MONAI_NETS}UNet; got {name!r}"
+        )
+    _plain_data(architecture.arguments, where)
+    import monai.networks.nets as nets
+
+    found = getattr(nets, name.removeprefix(_MONAI_NETS), None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ValueError(f"{where}: this MONAI has no network class {name!r}")
+    try:
+        return found(**architecture.arguments)
+    except Exception as fault:  # MONAI checks its arguments with many exception types
+        raise ValueError(
+            f"{where}: {name} does not take these arguments: {str(fault).splitlines()[0] if str(fault) else fault!r}"
+        ) from fault
+
+
+def _plain(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _plain_data(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if str(key).startswith("_"):
+                raise ValueError(f"{where}: the card's arguments may not hold the key {key!r}")
+            _plain_data(entry, where)
+    elif isinstance(value, list):
+        for entry in value:
+            _plain_data(entry, where)
+    elif isinstance(value, str) and value[:1] in ("$", "@", "%"):
+        raise ValueError(f"{where}: the card's arguments may hold plain values only; got {value!r}")
