@@ -163,7 +163,6 @@ class _Run:
         )
         moved = target.reference.copy()
         moved[target.placed.view.slices] = best.moved_reference
-        on_path = getattr(self, "path_parameters", best.parameters)
         return AttackResult(
             ct=target.synthesis.ct,
             view=target.placed.view,

@@ -74,7 +74,9 @@ def open_case(request: CaseRequest, cancel: CancelToken) -> Generator[Progress, 
     cancel.check()
 
     yield Progress("Opening the network", 0.2)
-    network = open_network(request.network, device=request.device, trust=request.trust)
+    network = request.network
+    if isinstance(network, str):
+        network = open_network(network, device=request.device, trust=request.trust)
     cancel.check()
 
     yield Progress("Reading the labels", 0.4)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..networks import SegmentationNetwork
 from ..synthesis import Budget
 from ..volume import Volume
 
@@ -19,7 +20,7 @@ class CaseRequest(BaseModel):
     ct
         A file, a DICOM folder, or a Volume in memory.
     network
-        A checkpoint (file or folder) or the name of a published or shipped network.
+        A checkpoint (file or folder), the name of a published or shipped network, or a network that is open.
     reference
         Labels of the case, None for the network's own prediction on the clean CT.
     label_names
@@ -35,7 +36,7 @@ class CaseRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     ct: Path | Volume
-    network: str
+    network: str | SegmentationNetwork
     reference: Path | Volume | None = None
     label_names: Path | dict[int, str] | None = None
     series: str | int | None = None
@@ -53,17 +54,28 @@ class AttackRequest(BaseModel):
         Dice points of 1 that the mean over the organs shall lose.
     organs
         Names; empty for all that can be scored.
-    budget
-        None for the default of the network's dimensions.
+    max_displacement_mm
+        None for the default of the network's dimensions: 5 mm in 3-D, 3 mm in the plane.
+    max_hu
+        Greatest intensity change, HU.
+    jacobian
+        Range of the one-sided Jacobian determinants.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     drop: float = Field(0.3, gt=0, le=1)
     tolerance: float = Field(0.01, gt=0, le=0.5)
     organs: tuple[str, ...] = ()
-    budget: Budget | None = None
+    max_displacement_mm: float | None = None
+    max_hu: float = 15.0
+    jacobian: tuple[float, float] = (0.5, 2.0)
     deformation: bool = True
     appearance: bool = True
     interpolation: Literal["bspline", "linear"] = "bspline"
     seed: int = 0
+
+    def budget(self, dimensions: int) -> Budget:
+        """The budget for a network of 2 or 3 ``dimensions``."""
+        default = 5.0 if dimensions == 3 else 3.0
+        return Budget(default if self.max_displacement_mm is None else self.max_displacement_mm, self.max_hu, self.jacobian)

@@ -20,7 +20,7 @@ from ..attack import (
 )
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
 from ..networks import SegmentationNetwork
-from ..synthesis import Budget, Kind, Synthesis
+from ..synthesis import Kind, Synthesis
 from ..volume import organ_key, reorientation
 from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
@@ -134,7 +134,7 @@ def _target(case: Case, request: AttackRequest) -> Target:
         still_axis=still_axis,
         interpolation=request.interpolation,
     )
-    budget = request.budget or Budget.default(network.card.dimensions)
+    budget = request.budget(network.card.dimensions)
     synthesis = Synthesis(case.ct, case.placed.view, case.region, budget, kind, network.device)
     return Target(case.placed, synthesis, case.reference, pick_organs(case.organs, request.organs, network))
 

@@ -31,8 +31,3 @@ class Budget:
         low, high = self.jacobian
         if not 0 < low < 1 < high:
             raise ValueError(f"the Jacobian range needs 0 < low < 1 < high; got {self.jacobian}")
-
-    @classmethod
-    def default(cls, dimensions: int) -> Budget:
-        """5 mm for a 3-D network, 3 mm in the plane for a 2-D one; 15 HU."""
-        return cls(max_displacement_mm=5.0 if dimensions == 3 else 3.0)
