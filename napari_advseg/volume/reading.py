@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from .grid import Grid
-from .volume import Source, Volume, volume_from_array
+from .volume import Source, Volume, nan_line, volume_from_array
 
 _SERIES_UID = "0020|000e"
 
@@ -55,6 +55,7 @@ def read_ct(path: str | Path, *, series: str | int | None = None) -> Volume:
     """
     path = Path(path)
     image, files = _read_image(path, series)
+    _refuse_hidden_nan(path, image)
     array = sitk.GetArrayFromImage(image)
     grid = grid_of(image)
     return volume_from_array(
@@ -175,6 +176,18 @@ def _read_image(path: Path, series: str | int | None) -> tuple[sitk.Image, list[
             f"{path} has {image.GetDimension()} axes (size {image.GetSize()}): give one three-dimensional volume of it"
         )
     return image, files
+
+
+def _refuse_hidden_nan(path: Path, image: sitk.Image) -> None:
+    """ITK's NIfTI reader turns NaN and infinite voxels into 0 without a word, so floating-point files are looked at."""
+    if ".nii" not in path.suffixes or image.GetPixelID() not in (sitk.sitkFloat32, sitk.sitkFloat64):
+        return
+    import nibabel
+
+    values = np.asanyarray(nibabel.load(path).dataobj)
+    bad = int(values.size - np.isfinite(values).sum())
+    if bad:
+        raise ValueError(nan_line(bad))
 
 
 def _execute(path: Path, files: list[Path]) -> sitk.Image:

@@ -67,11 +67,14 @@ def volume_from_array(
     values = np.ascontiguousarray(hu, dtype=np.float32)
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
-        raise ValueError(
-            f"the CT holds {bad} NaN or infinite voxels: replace them, for instance by -1024 HU (air), first"
-        )
+        raise ValueError(nan_line(bad))
     grid = Grid((hu.shape[0], hu.shape[1], hu.shape[2]), spacing, origin, direction)
     return Volume(values, grid, source, _not_hounsfield(values))
+
+
+def nan_line(count: int) -> str:
+    """What to say of a CT with ``count`` voxels that are no number."""
+    return f"the CT holds {count} NaN or infinite voxels: replace them, for instance by -1024 HU (air), first"
 
 
 def _not_hounsfield(hu: NDArray[np.float32]) -> tuple[str, ...]:

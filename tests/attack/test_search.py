@@ -1,0 +1,151 @@
+"""The search on networks whose weakest point is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from toy_networks import CARD, Place, graded_ct, threshold_network
+
+from napari_advseg.attack import AttackResult, Cancelled, CancelToken, SearchSettings, Target, score_organs, search
+from napari_advseg.networks import SegmentationNetwork, network_from_module
+from napari_advseg.synthesis import Budget, Kind, Synthesis
+from napari_advseg.volume import Region
+
+
+def target_of(network: SegmentationNetwork, budget: Budget | None = None, **kind: object) -> tuple[Target, np.ndarray]:
+    ct, reference = graded_ct()
+    placed = network.on(ct.grid)
+    clean = placed.labels(torch.from_numpy(ct.hu))
+    whole = Region.whole(ct.grid)
+    options = {"velocity_mm": 9.0, "appearance_mm": (6.0,)} | kind
+    synthesis = Synthesis(ct, whole, whole, budget or Budget(), Kind(**options), torch.device("cpu"))
+    return Target(placed, synthesis, reference, score_organs(network.card.labels, clean, reference)), clean
+
+
+def attack(network: SegmentationNetwork, drop: float, budget: Budget | None = None, **kind: object) -> AttackResult:
+    target, clean = target_of(network, budget, **kind)
+    return finish(search(target, SearchSettings(drop), clean, CancelToken()))
+
+
+def finish(steps) -> AttackResult:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("drop", [0.05, 0.1, 0.2, 0.3])
+def test_it_hits_the_target_by_pushing_the_cheapest_voxels(drop: float) -> None:
+    result = attack(threshold_network(), drop, deformation=False)
+    assert result.reached
+    assert abs(result.achieved_drop - drop) <= 0.01
+    left = result.attacked_labels[:, :, :12].sum()
+    right = result.attacked_labels[:, :, 12:].sum()
+    assert left < right  # the left part is 3 HU from the threshold, the right 12
+    assert np.abs(result.appearance).max() < 10
+
+
+def test_a_larger_drop_costs_a_larger_change() -> None:
+    sizes = [
+        np.sqrt(np.square(attack(threshold_network(), d, deformation=False).appearance).mean())
+        for d in (0.05, 0.15, 0.3)
+    ]
+    assert sizes == sorted(sizes)
+
+
+def test_a_deformation_costs_nothing_where_the_network_follows_the_anatomy() -> None:
+    # Halfway between organ and fat, so that interpolation leaves the boundary where nearest neighbour puts it.
+    result = attack(threshold_network(at=-20.0), 0.3, appearance=False)
+    assert not result.reached
+    assert result.achieved_drop < 0.1
+    assert result.displacement_mm.max() > 1
+
+
+def test_a_deformation_costs_where_the_network_does_not_follow() -> None:
+    result = attack(network_from_module(Place(), CARD, device="cpu"), 0.1, Budget(8.0), appearance=False)
+    assert result.reached
+    assert result.displacement[2].mean() != 0
+    assert not result.appearance.any()
+
+
+def test_a_target_beyond_the_budget_ends_with_the_closest_and_says_so() -> None:
+    result = attack(threshold_network(), 0.5, Budget(0.0, 2.0), deformation=False)
+    assert not result.reached
+    assert result.achieved_drop < 0.1
+    assert np.abs(result.appearance).max() <= 2.0
+
+
+def test_the_loss_grows_with_the_budget() -> None:
+    drops = [
+        attack(threshold_network(), 0.9, Budget(0.0, hu), deformation=False).achieved_drop for hu in (2.0, 6.0, 14.0)
+    ]
+    assert drops == sorted(drops)
+    assert drops[-1] > drops[0] + 0.2
+
+
+def test_the_result_is_what_measuring_the_saved_volume_gives() -> None:
+    target, clean = target_of(threshold_network())
+    result = finish(search(target, SearchSettings(0.2), clean, CancelToken()))
+    from napari_advseg.attack import organ_dice
+
+    saved = result.whole_perturbed
+    assert saved.dtype == np.int16
+    labels = target.placed.labels(torch.from_numpy(saved.astype(np.float32)))
+    assert np.array_equal(labels, result.attacked_labels)
+    drop = organ_dice(clean, result.reference, [1])[0] - organ_dice(labels, result.moved_reference, [1])[0]
+    assert drop == pytest.approx(result.achieved_drop)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    one, other = (attack(threshold_network(), 0.2) for _ in range(2))
+    assert np.array_equal(one.perturbed, other.perturbed)
+    assert np.array_equal(one.displacement, other.displacement)
+    assert one.path == other.path
+
+
+def test_one_implementation_serves_slices_too() -> None:
+    result = attack(threshold_network(dimensions=2), 0.2, still_axis=0)
+    assert result.reached
+    assert not result.displacement[0].any()
+
+
+@pytest.mark.parametrize("after", [1, 3, 6])
+def test_cancelling_gives_the_best_so_far(after: int) -> None:
+    target, clean = target_of(threshold_network())
+    cancel = CancelToken()
+    steps = search(target, SearchSettings(0.3), clean, cancel)
+    for _ in range(after):
+        next(steps)
+    cancel.cancel()
+    if after == 1:
+        with pytest.raises(Cancelled):
+            finish(steps)
+        return
+    result = finish(steps)
+    assert result.stopped == "cancelled"
+    assert result.attacked_labels.shape == result.ct.grid.shape
+
+
+@pytest.mark.parametrize("drop", [0.0, -0.1, 1.5])
+def test_impossible_targets_are_refused_before_anything_runs(drop: float) -> None:
+    target, clean = target_of(threshold_network())
+    before = target.placed.network.passes.forward
+    with pytest.raises(ValueError, match="the clean Dice of the chosen organs"):
+        finish(search(target, SearchSettings(drop), clean, CancelToken()))
+    assert target.placed.network.passes.forward == before
+
+
+def test_reference_voxels_that_the_network_is_not_shown_count_as_lost() -> None:
+    ct, reference = graded_ct()
+    network = threshold_network()
+    region = Region((0, 0, 0), (12, 24, 12))
+    card = CARD.model_copy(update={"input_size": region.shape})
+    placed = network_from_module(network.module, card, device="cpu").on(ct.grid, region)
+    labels = placed.embed(placed.labels(torch.from_numpy(ct.hu[region.slices].copy())))
+    organs = score_organs(CARD.labels, labels, reference)
+    synthesis = Synthesis(ct, region, region, Budget(), Kind(), torch.device("cpu"))
+    measured = Target(placed, synthesis, reference, organs).measure(synthesis.zeros())
+    assert organs[0].clean == pytest.approx(2 / 3, abs=0.01)
+    assert measured.drop == pytest.approx(0.0, abs=1e-9)
