@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from .attack import CancelToken, Progress
+    from .attacks import CancelToken, Progress
     from .case import AttackRequest, CaseRequest, Finding
     from .networks import SegmentationNetwork
 
@@ -226,7 +226,7 @@ def _attack_request(
 
 def _attack_and_save(case: CaseRequest, request: AttackRequest, out: Path, as_json: bool) -> Finding:
     """Run the whole job; Ctrl-C ends it and saves the best so far."""
-    from .attack import CancelToken
+    from .attacks import CancelToken
     from .case import complete_finding, run, save_finding
     from .evidence import check_replaceable, result_record, sentence
 

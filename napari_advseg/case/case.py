@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..attack import CancelToken, Organ, Progress, score_organs
+from ..attacks import CancelToken, Organ, Progress, score_organs
 from ..networks import PlacedNetwork, SegmentationNetwork, open_network
 from ..volume import Grid, Region, Volume, match_labels, read_ct, read_label_names, read_labels
 from .request import CaseRequest

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..attack import CancelToken, Progress
+from ..attacks import CancelToken, Progress
 from ..networks import SegmentationNetwork
 from ..volume import Volume, volume_from_array
 from .request import AttackRequest, CaseRequest

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ..attack import (
+from ..attacks import (
     AttackResult,
     Cancelled,
     CancelToken,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attack import AttackResult
+from ..attacks import AttackResult
 from ..networks import SegmentationNetwork
 from ..volume import write_displacement, write_image
 from .figure import draw_figure

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..attack import AttackResult, Target
+from ..attacks import AttackResult, Target
 from ..synthesis import Synthesis
 
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..attack import AttackResult
+from ..attacks import AttackResult
 from ..volume import SOFT_TISSUE, Grid, reorient, reorient_grid, reorientation
 from .measures import Evidence
 from .palette import organ_colour

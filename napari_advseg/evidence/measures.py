@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..attack import AttackResult
+from ..attacks import AttackResult
 from ..synthesis import jacobian_range
 from ..volume import SOFT_TISSUE
 

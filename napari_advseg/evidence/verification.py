@@ -12,7 +12,7 @@ import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 
-from ..attack import organ_dice
+from ..attacks import organ_dice
 from ..networks import SegmentationNetwork
 from ..synthesis import jacobian_range
 from ..volume import Region, Volume, read_ct

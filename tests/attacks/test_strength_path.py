@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_advseg.attack import first_crossing
+from napari_advseg.attacks import first_crossing
 
 
 def walk(curve, target: float, precision: float = 0.0025) -> tuple[float, list[float]]:

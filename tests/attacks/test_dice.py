@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from strategies import label_pairs
 
-from napari_advseg.attack import organ_dice, score_organs, soft_dice
+from napari_advseg.attacks import organ_dice, score_organs, soft_dice
 
 
 @given(label_pairs())

@@ -7,7 +7,7 @@ import pytest
 import torch
 from toy_networks import CARD, Place, graded_ct, threshold_network
 
-from napari_advseg.attack import AttackResult, Cancelled, CancelToken, SearchSettings, Target, score_organs, search
+from napari_advseg.attacks import AttackResult, Cancelled, CancelToken, SearchSettings, Target, score_organs, search
 from napari_advseg.networks import SegmentationNetwork, network_from_module
 from napari_advseg.synthesis import Budget, Kind, Synthesis
 from napari_advseg.volume import Region
@@ -88,7 +88,7 @@ def test_the_loss_grows_with_the_budget() -> None:
 def test_the_result_is_what_measuring_the_saved_volume_gives() -> None:
     target, clean = target_of(threshold_network())
     result = finish(search(target, SearchSettings(0.2), clean, CancelToken()))
-    from napari_advseg.attack import organ_dice
+    from napari_advseg.attacks import organ_dice
 
     saved = result.whole_perturbed
     assert saved.dtype == np.int16

@@ -1,0 +1,55 @@
+# `make demo` and `make test` do everything on a fresh machine: environment, system packages, the job itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUT ?= demo_out
+XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
+DEBIAN := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
+	libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
+
+.PHONY: demo test test-quick lint bench screenshot system clean
+
+demo: $(READY) system
+	$(BIN)/napari-advseg demo --out $(OUT)
+	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname)" = Linux ]; then \
+		$(XVFB) $(BIN)/python scripts/screenshot.py --out $(OUT)-napari.png && \
+		echo "bundle in $(OUT), figure in $(OUT)/figure.png, napari in $(OUT)-napari.png"; fi
+
+test: $(READY) system
+	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname)" = Linux ]; then \
+		$(XVFB) $(BIN)/python -m pytest $(ARGS); else $(BIN)/python -m pytest $(ARGS); fi
+
+test-quick: $(READY)
+	$(BIN)/python -m pytest --ignore tests/viewer -m "not real" $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/npe2 validate napari_advseg/napari.yaml
+
+bench: $(READY) system
+	$(BIN)/python benchmarks/embedded_case.py
+
+screenshot: $(READY) system
+	$(XVFB) $(BIN)/python scripts/screenshot.py --out docs/images/napari.png
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[pyqt6]" --group dev
+	touch $@
+
+# napari needs OpenGL and Qt's X libraries, which no Python wheel carries.
+system:
+	@if command -v dpkg >/dev/null 2>&1; then \
+		missing=""; for package in $(DEBIAN); do \
+			dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+		if [ -n "$$missing" ]; then \
+			if [ "$$(id -u)" = 0 ]; then \
+				echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; \
+			else echo "missing system packages; run: sudo apt-get install -y$$missing"; exit 1; fi; fi; fi
+
+clean:
+	rm -rf $(VENV) build dist $(OUT)
