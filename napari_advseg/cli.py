@@ -28,10 +28,10 @@ app = typer.Typer(
     help="Shows, on a patient's own CT, how easily a segmentation network breaks. Research use only.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable content on standard output, and nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="Data on standard output, and nothing else there.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Trust = Annotated[
-    bool, typer.Option("--trust", help="Consent to a checkpoint format that can run code when loaded; remembered by SHA-256.")
+    bool, typer.Option("--trust", help="Consent to a checkpoint that can run code when loaded; remembered by SHA-256.")
 ]
 
 
@@ -41,12 +41,12 @@ def attack(
     network: Annotated[str, typer.Option(help="A checkpoint, or the name of a known network (phantom2d, abdomen8).")],
     drop: Annotated[float, typer.Option(help="Dice points of 1 that the network shall lose, mean over the organs.")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")],
-    reference: Annotated[Path | None, typer.Option(help="Labels of the case; else the network's own clean prediction.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Labels; else the network's own clean prediction.")] = None,
     label_names: Annotated[Path | None, typer.Option(help='JSON naming the label ids, such as {"liver": 5}.')] = None,
     organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
     region: Annotated[str, typer.Option(help="auto, or z0:z1,y0:y1,x0:x1 in voxels.")] = "auto",
     attacker: Annotated[str, typer.Option(help="search.")] = "search",
-    max_displacement_mm: Annotated[float | None, typer.Option(help="5 for 3-D networks, 3 for 2-D ones by default.")] = None,
+    max_displacement_mm: Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")] = None,
     max_hu: Annotated[float, typer.Option(help="Greatest intensity change, HU.")] = 15.0,
     tolerance: Annotated[float, typer.Option(help="How near the drop must come to count as reached.")] = 0.01,
     deformation: Annotated[bool, typer.Option(help="Move the anatomy.")] = True,

@@ -19,12 +19,17 @@ from monai.networks.nets import UNet
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_advseg.attack import organ_dice
+from napari_advseg.attacks import organ_dice
 from napari_advseg.samples import PHANTOM_LABELS, make_phantom
 
 ARGUMENTS = {
-    "spatial_dims": 2, "in_channels": 1, "out_channels": len(PHANTOM_LABELS),
-    "channels": [16, 32, 64, 128], "strides": [2, 2, 2], "num_res_units": 2, "norm": "batch",
+    "spatial_dims": 2,
+    "in_channels": 1,
+    "out_channels": len(PHANTOM_LABELS),
+    "channels": [16, 32, 64, 128],
+    "strides": [2, 2, 2],
+    "num_res_units": 2,
+    "norm": "batch",
 }
 LOW, HIGH = -160.0, 240.0
 HELD_OUT = range(20)
@@ -80,14 +85,16 @@ def held_out_dice(network: UNet) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=160)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--patients", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("napari_advseg/samples"))
     args = parser.parse_args()
     network = train(args.patients, args.steps, args.seed)
     dice = held_out_dice(network)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, args.out / "phantom2d.safetensors")
+    save_file(
+        {name: tensor.contiguous() for name, tensor in network.state_dict().items()}, args.out / "phantom2d.safetensors"
+    )
     card = {
         "name": "phantom2d",
         "dimensions": 2,

@@ -139,4 +139,4 @@ class AttackResult:
 
 def as_saved(hu: NDArray[np.floating]) -> NDArray[np.int16]:
     """HU as they are stored: rounded to whole HU, within what int16 holds."""
-    return np.clip(np.rint(hu), -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(hu), -32768, 32767), dtype=np.int16)

@@ -122,7 +122,9 @@ class _Run:
             if step == settings.steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
                 break
             if abs(settings.drop - measured.drop) < reach / 2:  # decay's curvature leaves a small lasting shortfall
-                aim = float(np.clip(aim + (settings.drop - measured.drop) / 2, settings.drop - 0.03, settings.drop + 0.03))
+                aim = float(
+                    np.clip(aim + (settings.drop - measured.drop) / 2, settings.drop - 0.03, settings.drop + 0.03)
+                )
             before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
             parameters = target.synthesis.project(self._step(parameters, gradient, wanted / slope))
 

@@ -124,7 +124,7 @@ class Target:
         if not self._hidden.any():
             return dice
         total = np.array([(attacked == i).sum() + (moved == i).sum() for i in self.ids])
-        return dice * total / np.maximum(1, total + self._hidden)
+        return np.asarray(dice * total / np.maximum(1, total + self._hidden), dtype=np.float64)
 
     def _size(self, change: Change) -> float:
         budget, spacing = self.synthesis.budget, self.synthesis.ct.grid.spacing

@@ -78,4 +78,6 @@ class AttackRequest(BaseModel):
     def budget(self, dimensions: int) -> Budget:
         """The budget for a network of 2 or 3 ``dimensions``."""
         default = 5.0 if dimensions == 3 else 3.0
-        return Budget(default if self.max_displacement_mm is None else self.max_displacement_mm, self.max_hu, self.jacobian)
+        return Budget(
+            default if self.max_displacement_mm is None else self.max_displacement_mm, self.max_hu, self.jacobian
+        )

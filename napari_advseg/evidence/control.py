@@ -7,13 +7,14 @@ resampling cost; the rest of the attack's drop is the network's fragility.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from ..attacks import AttackResult, Target
 from ..synthesis import Synthesis
+
+
+_SCALINGS = 4  # the bounds are smooth, so the size does not scale quite linearly with the parameters
 
 
 def control_parameters(result: AttackResult, seed: int) -> Tensor:
@@ -24,8 +25,8 @@ def control_parameters(result: AttackResult, seed: int) -> Tensor:
     parameters = torch.cat([part.flatten() for part in parts]).to(result.parameters.device)
     wanted_mm = float(result.displacement_mm.max(initial=0.0))
     wanted_hu = float(abs(result.appearance).max(initial=0.0))
-    for _ in range(8):  # the bounds are smooth, so size does not scale quite linearly
-        mm, hu = _peaks(synthesis, parameters)
+    for _ in range(_SCALINGS):
+        mm, hu = synthesis.largest(parameters)
         scales = [
             (wanted_mm / mm if mm > 0 else 0.0) if moves else (wanted_hu / hu if hu > 0 else 0.0)
             for moves in _is_velocity(synthesis)
@@ -45,15 +46,8 @@ def _random_phases(part: Tensor, generator: torch.Generator) -> Tensor:
     axes = tuple(range(1, part.ndim))
     noise = torch.fft.fftn(torch.randn(part.shape, generator=generator), dim=axes)
     phases = noise / noise.abs().clamp_min(1e-12)  # of a real field, so the inverse is real
-    return torch.fft.ifftn(torch.fft.fftn(part, dim=axes).abs() * phases, dim=axes).real
-
-
-def _peaks(synthesis: Synthesis, parameters: Tensor) -> tuple[float, float]:
-    with torch.no_grad():
-        change = synthesis.change(parameters)
-    spacing = torch.tensor(synthesis.ct.grid.spacing, device=parameters.device).view(3, 1, 1, 1)
-    length = float((change.displacement * spacing).square().sum(0).max())
-    return math.sqrt(length), float(change.appearance.abs().max())
+    shuffled: Tensor = torch.fft.ifftn(torch.fft.fftn(part, dim=axes).abs() * phases, dim=axes)
+    return shuffled.real
 
 
 def _is_velocity(synthesis: Synthesis) -> list[bool]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..attacks import AttackResult
-from ..volume import SOFT_TISSUE, Grid, reorient, reorient_grid, reorientation
+from ..volume import SOFT_TISSUE, Grid, Region, Reorientation, reorient, reorient_grid, reorientation
 from .measures import Evidence
 from .palette import organ_colour
 
@@ -23,6 +23,7 @@ _COLUMNS = (
     "intensity change (HU)",
 )
 _GRID_LINES = 22
+_MARGIN = 4  # voxels
 
 
 def draw_figure(result: AttackResult, evidence: Evidence, path: Path) -> Path:
@@ -53,22 +54,24 @@ def sentence(result: AttackResult, evidence: Evidence | None) -> str:
         text = text[:-1] + f", {result.stopped}."
     if evidence is not None:
         text += (
-            f" A random change of the same size: {evidence.control_drop:.3f}. Largest shift {evidence.max_displacement_mm:.1f} mm, "
-            f"largest intensity change {evidence.max_hu:.1f} HU."
+            f" A random change of the same size: {evidence.control_drop:.3f}. "
+            f"Largest shift {evidence.max_displacement_mm:.1f} mm, largest intensity change {evidence.max_hu:.1f} HU."
         )
     return text
 
 
 class _Scene:
-    """The result's images in the canonical orientation (z to Superior, y to Posterior, x to Left), and the worst place."""
+    """The result's images with axes to Superior, Posterior and Left, and the worst place."""
 
     def __init__(self, result: AttackResult) -> None:
         change = reorientation(result.ct.grid, "SPL")
+        shown = _with_margin(result)
 
         def turn(array: NDArray[Any]) -> NDArray[Any]:
-            return reorient(array, change)
+            return reorient(array[(..., *shown.slices)], change)
 
-        self.grid: Grid = reorient_grid(result.ct.grid, change)
+        self.grid: Grid = reorient_grid(result.ct.grid.crop(shown.slices), change)
+        self.first = _first_slices(result.ct.grid, shown, change)
         self.clean, self.perturbed = turn(result.ct.hu), turn(result.whole_perturbed)
         self.clean_labels, self.attacked_labels = turn(result.clean_labels), turn(result.attacked_labels)
         self.appearance = turn(result.whole_appearance)
@@ -91,6 +94,21 @@ class _Scene:
             int(np.argmax(wrong.sum(axis=tuple(other for other in range(3) if other != axis)))) for axis in range(3)
         )
         return z, y, x
+
+
+def _with_margin(result: AttackResult) -> Region:
+    """What is drawn: the view and a little around it."""
+    start = [max(0, low - _MARGIN) for low in result.view.start]
+    stop = [min(n, high + _MARGIN) for n, high in zip(result.ct.grid.shape, result.view.stop, strict=True)]
+    return Region((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _first_slices(grid: Grid, shown: Region, change: Reorientation) -> tuple[int, int, int]:
+    """Number of the first drawn slice per shown axis, counted in the CT from inferior, anterior and right."""
+    first = [shown.start[axis] for axis in change.order]
+    for axis in change.flips:
+        first[axis] = grid.shape[change.order[axis]] - shown.stop[change.order[axis]]
+    return first[0], first[1], first[2]
 
 
 def _draw_plane(row: Any, scene: _Scene, axis: int, plane: str) -> None:
@@ -131,7 +149,7 @@ def _draw_plane(row: Any, scene: _Scene, axis: int, plane: str) -> None:
                 fontsize=8,
                 ha="center" if side in ("top", "bottom") else "left",
             )
-    row[0].set_ylabel(f"{plane}, slice {index}", fontsize=11)
+    row[0].set_ylabel(f"{plane}, slice {scene.first[axis] + index}", fontsize=11)
 
 
 def _letters(axis: int) -> tuple[str, str, str, str]:
@@ -185,7 +203,8 @@ def _draw_text(ax: Any, result: AttackResult, evidence: Evidence) -> None:
     lines = [
         f"drop asked {result.target_drop:.3f}, measured {result.achieved_drop:.4f}",
         f"random control {evidence.control_drop:.4f}",
-        f"shift: largest {evidence.max_displacement_mm:.2f} mm of {budget.max_displacement_mm:g}, mean {evidence.mean_displacement_mm:.2f} mm",
+        f"shift: largest {evidence.max_displacement_mm:.2f} mm of {budget.max_displacement_mm:g}, "
+        f"mean {evidence.mean_displacement_mm:.2f} mm",
         f"intensity: largest {evidence.max_hu:.1f} HU of {budget.max_hu:g}, rms {evidence.rms_hu:.2f} HU",
         f"Jacobian {evidence.min_jacobian:.2f} to {evidence.max_jacobian:.2f}",
         f"noise power, perturbed over clean: {evidence.noise_ratio:.3f}",

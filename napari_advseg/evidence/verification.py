@@ -157,7 +157,8 @@ def _check_drop(arrays: dict[str, NDArray[Any]], moved: NDArray[Any], record: di
     return Check(
         "the drop is as reported",
         ok,
-        f"{drop:.4f} recomputed, {record['achieved_drop']:.4f} reported, target {record['target_drop']:g}, reached={record['reached']}",
+        f"{drop:.4f} recomputed, {record['achieved_drop']:.4f} reported, "
+        f"target {record['target_drop']:g}, reached={record['reached']}",
     )
 
 

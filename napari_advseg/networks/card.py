@@ -45,6 +45,13 @@ class Intensity(BaseModel):
             raise ValueError("the intensity rule 'window' needs low < high, in HU")
         return self
 
+    @property
+    def window(self) -> tuple[float, float]:
+        """The HU that become ``out_low`` and ``out_high``."""
+        if self.low is None or self.high is None:
+            raise ValueError(f"the intensity rule {self.rule!r} has no window")
+        return self.low, self.high
+
 
 class Architecture(BaseModel):
     """A network class and its arguments, as data: ``class`` must be one of monai.networks.nets."""

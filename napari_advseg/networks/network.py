@@ -175,7 +175,8 @@ class PlacedNetwork:
             out = _sliding_window(self.network, padded)
         else:
             out = torch.cat([self._call(chunk) for chunk in padded.split(card.batch)])
-        out = out[(..., *(slice(n) for n in batch.shape[2:]))]
+        for axis, size in enumerate(batch.shape[2:], start=2):
+            out = out.narrow(axis, 0, size)
         if card.output == "probabilities":
             out = out.clamp_min(1e-6).log()
         return out.transpose(0, 1) if card.dimensions == 2 else out[0]
@@ -186,7 +187,7 @@ class PlacedNetwork:
 
 def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:
     """Run the bare module and hold its answer against the card."""
-    out = module(batch)
+    out: Any = module(batch)
     if isinstance(out, tuple | list):  # deep supervision: the first is the full resolution
         out = out[0]
     if isinstance(out, dict):
@@ -201,7 +202,8 @@ def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:
             f"the network '{card.name}' answered {tuple(batch.shape[2:])} voxels with {tuple(out.shape[2:])}: "
             "it must keep the input's size (is divisible_by or input_size missing in the card?)"
         )
-    return out.float()
+    scores: Tensor = out.float()
+    return scores
 
 
 def hard_labels(scores: Tensor) -> NDArray[np.uint16]:
@@ -247,10 +249,10 @@ def _intensity(hu: Tensor, rule: Intensity) -> Tensor:
         low = -math.inf if rule.low is None else rule.low
         high = math.inf if rule.high is None else rule.high
         return (hu.clamp(low, high) - rule.mean) / rule.std
-    assert rule.low is not None and rule.high is not None  # the card's validator holds this
+    low, high = rule.window
     if rule.clip:
-        hu = hu.clamp(rule.low, rule.high)
-    return (hu - rule.low) / (rule.high - rule.low) * (rule.out_high - rule.out_low) + rule.out_low
+        hu = hu.clamp(low, high)
+    return (hu - low) / (high - low) * (rule.out_high - rule.out_low) + rule.out_low
 
 
 def _sliding_window(network: SegmentationNetwork, image: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ def read_state_dict(path: Path, device: torch.device) -> dict[str, Tensor]:
         from safetensors.torch import load_file
 
         try:
-            return load_file(path, device=str(device))
+            weights: dict[str, Tensor] = load_file(path, device=str(device))
+            return weights
         except (SafetensorError, OSError) as fault:
             raise ValueError(f"{path} is no safetensors file that can be read: {fault}") from fault
     try:

@@ -7,6 +7,7 @@ size and shape; intensities, partial volume and correlated noise follow those of
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ PHANTOM_LABELS = {
     "aorta": 7,
     "pancreas": 8,
 }
-_SHAPE = (24, 144, 144)
+_SHAPE = (20, 112, 144)
 _SPACING = (5.0, 2.5, 2.5)
 _AIR, _FAT, _MUSCLE, _BONE = -1000.0, -100.0, 58.0, 320.0
 _NOISE_PEAK = 0.14  # per mm, in-plane
@@ -61,7 +62,7 @@ def make_phantom(seed: int = 0) -> Phantom:
     _bowel(scan)
     _organs(scan)
     hu = ndimage.gaussian_filter(scan.hu, (0.25, 0.55, 0.55))
-    noise = _noise(scan.rng) * scan.rng.uniform(7.0, 11.0)
+    noise = _noise(scan.rng) * scan.rng.uniform(4.5, 6.5)
     inside = ndimage.gaussian_filter(scan.body.astype(np.float32), (0, 2, 2))
     hu = hu + noise * (0.35 + 0.65 * inside)
     return Phantom(np.clip(np.rint(hu), -1024, 3071).astype(np.int16), scan.labels, _SPACING)
@@ -105,7 +106,11 @@ class _Scan:
         return float(x), float(y), float(z)
 
     def ellipsoid(
-        self, centre: tuple[float, float, float], radii: tuple[float, float, float], turn_deg: float = 0.0, rough: float = 0.0
+        self,
+        centre: tuple[float, float, float],
+        radii: tuple[float, float, float],
+        turn_deg: float = 0.0,
+        rough: float = 0.0,
     ) -> Array:
         """Below 0 inside; ``centre`` and ``radii`` are (x, y, z) in mm, turned in the axial plane."""
         angle = np.deg2rad(turn_deg)
@@ -117,7 +122,7 @@ class _Scan:
     def tube(self, points: list[tuple[float, float, float]], radius: float) -> Array:
         """Below 0 within ``radius`` mm of the line through ``points`` (x, y, z)."""
         nearest = np.full(_SHAPE, np.inf, np.float32)
-        for a, b in zip(points, points[1:], strict=False):
+        for a, b in pairwise(points):
             d = np.array(b) - np.array(a)
             p = (self.x - a[0], self.y - a[1], self.z - a[2])
             t = np.clip((p[0] * d[0] + p[1] * d[1] + p[2] * d[2]) / float(d @ d), 0, 1)
@@ -139,7 +144,9 @@ def _torso(scan: _Scan) -> None:
     fat = rng.uniform(12, 24)
 
     def shell(inset: float) -> Array:
-        return ((np.abs(scan.x) / (wide - inset)) ** 2.4 + (np.abs(scan.y) / (deep - inset)) ** 2.4 - 1).astype(np.float32)
+        return ((np.abs(scan.x) / (wide - inset)) ** 2.4 + (np.abs(scan.y) / (deep - inset)) ** 2.4 - 1).astype(
+            np.float32
+        )
 
     scan.body = shell(0.0) < 0
     scan.paint(scan.body, 20.0)
@@ -149,7 +156,9 @@ def _torso(scan: _Scan) -> None:
     scan.paint(scan.cavity, _FAT + 8 * scan.smooth(18.0))
     _ribs(scan, wide - fat - 7, deep - fat - 7)
     for side in (-1, 1):
-        scan.paint(scan.ellipsoid((side * 34, 74, 0), (27, 19, 900), side * 12, 0.1) < 0, _MUSCLE + 4 * scan.smooth(15.0))
+        scan.paint(
+            scan.ellipsoid((side * 34, 74, 0), (27, 19, 900), side * 12, 0.1) < 0, _MUSCLE + 4 * scan.smooth(15.0)
+        )
         scan.paint(scan.ellipsoid((side * 34, 48, -75), (17, 17, 75), 0, 0.1) < 0, _MUSCLE)
     spine = scan.ellipsoid((0, 55, 0), (22, 17, 900))
     disc = np.abs(((scan.z + rng.uniform(0, 30)) % 34) - 17) < 3.5
@@ -178,7 +187,9 @@ def _bowel(scan: _Scan) -> None:
     for _ in range(int(rng.integers(9, 14))):
         centre = (float(rng.uniform(-85, 90)), float(rng.uniform(-70, -5)), float(rng.uniform(-65, -15)))
         radius = float(rng.uniform(10, 17))
-        loop = scan.ellipsoid(centre, (radius * rng.uniform(1, 1.8), radius, radius * 1.3), float(rng.uniform(0, 180)), 0.12)
+        loop = scan.ellipsoid(
+            centre, (radius * rng.uniform(1, 1.8), radius, radius * 1.3), float(rng.uniform(0, 180)), 0.12
+        )
         scan.paint(loop < 0, 65 + 10 * scan.smooth(8.0))
         scan.paint(loop < -0.45, float(rng.uniform(5, 45)))
         if rng.random() < 0.4:
@@ -192,41 +203,47 @@ def _organs(scan: _Scan) -> None:
     scale = {organ: rng.uniform(0.9, 1.12) for organ in PHANTOM_LABELS}
     texture = 3 * scan.smooth(9.0)
 
-    liver_hu = rng.uniform(98, 122)
+    liver_hu = rng.uniform(104, 112)
     x, y, z = scan.jitter((-76, -6, 16), 5)
     s = scale["liver"]
     right = scan.ellipsoid((x, y, z), (58 * s, 66 * s, 60 * s), float(rng.normal(8, 6)), 0.10)
     left = scan.ellipsoid((x + 62, y - 46, z + 14), (64 * s, 27 * s, 34 * s), float(rng.normal(-12, 6)), 0.12)
     liver = np.minimum(right, left)
     scan.paint(liver < 0, liver_hu + texture, "liver")
-    _vessels(scan, liver < -0.12, liver_hu + rng.uniform(30, 45))
+    _vessels(scan, liver < -0.12, liver_hu + rng.uniform(20, 30))
 
     s = scale["spleen"]
     spleen = scan.ellipsoid(scan.jitter((100, 30, 18), 5), (24 * s, 46 * s, 42 * s), float(rng.normal(-22, 8)), 0.10)
-    scan.paint(spleen < 0, rng.uniform(112, 132) + texture, "spleen")
+    scan.paint(spleen < 0, rng.uniform(119, 127) + texture, "spleen")
 
     s = scale["stomach"]
     x, y, z = scan.jitter((52, -42, 16), 6)
     stomach = scan.ellipsoid((x, y, z), (46 * s, 31 * s, 40 * s), float(rng.normal(-18, 10)), 0.12)
     scan.paint(stomach < 0, 78.0, "stomach")
-    scan.paint(stomach < -0.3, rng.uniform(12, 40) + 6 * scan.smooth(12.0), "stomach")
+    scan.paint(stomach < -0.3, rng.uniform(22, 34) + 6 * scan.smooth(12.0), "stomach")
     scan.paint((stomach < -0.25) & (scan.y < y - rng.uniform(8, 20)), -900.0, "stomach")
 
     for side, organ in ((-1, "kidney_right"), (1, "kidney_left")):
         s = scale[organ]
         centre = scan.jitter((side * 66, 46, -12 if side > 0 else -22), 5)
         kidney = scan.ellipsoid(centre, (25 * s, 29 * s, 46 * s), side * float(rng.normal(35, 8)), 0.08)
-        scan.paint(kidney < 0, rng.uniform(165, 195) + texture, organ)
-        scan.paint(kidney < -0.42, rng.uniform(125, 150) + texture, organ)
+        scan.paint(kidney < 0, rng.uniform(158, 168) + texture, organ)
+        scan.paint(kidney < -0.42, rng.uniform(140, 148) + texture, organ)
         sinus = scan.ellipsoid((centre[0] - side * 11, centre[1] - 4, centre[2]), (15 * s, 8 * s, 18 * s), side * 30.0)
         scan.paint((sinus < 0) & (kidney < 0.1), _FAT + 30)
 
     points = [
         scan.jitter(point, 3)
-        for point in ((-34.0, 2.0, -30.0), (-24.0, -8.0, -10.0), (6.0, -14.0, 0.0), (36.0, 2.0, 8.0), (72.0, 16.0, 18.0))
+        for point in (
+            (-34.0, 2.0, -30.0),
+            (-24.0, -8.0, -10.0),
+            (6.0, -14.0, 0.0),
+            (36.0, 2.0, 8.0),
+            (72.0, 16.0, 18.0),
+        )
     ]
     pancreas = scan.tube(points, 12.5 * scale["pancreas"]) + 2.0 * scan.smooth(14.0)
-    scan.paint(pancreas < 0, rng.uniform(86, 104) + 8 * scan.smooth(6.0), "pancreas")
+    scan.paint(pancreas < 0, rng.uniform(90, 98) + 6 * scan.smooth(6.0), "pancreas")
 
     s = scale["gallbladder"]
     gall = scan.ellipsoid(scan.jitter((-42, -38, -14), 4), (15 * s, 20 * s, 24 * s), float(rng.normal(20, 10)), 0.06)
@@ -234,10 +251,10 @@ def _organs(scan: _Scan) -> None:
     scan.paint((gall < 0) & (gall > -0.18), 45.0, "gallbladder")
 
     bend = 4 * np.sin(scan.z / 40 + rng.uniform(0, 6))
-    blood = rng.uniform(140, 175)
+    blood = rng.uniform(147, 157)
     radius = rng.uniform(10, 12.5)
     cava = (scan.x + 22 + bend) ** 2 / 1.3**2 + (scan.y - 30) ** 2 - (radius * 0.95) ** 2
-    scan.paint(cava < 0, blood - 15)
+    scan.paint(cava < 0, blood - 12)
     aorta = (scan.x - 9 + bend) ** 2 + (scan.y - 26 + 0.5 * bend) ** 2 - radius**2
     scan.paint(aorta < 0, blood + texture, "aorta")
 

@@ -30,7 +30,7 @@ def integrate(velocity: Tensor, squarings: int = _SQUARINGS) -> Tensor:
     Same shape, in voxels, pull-back: the image moves as ``moved(p) = image(p + u(p))``. Each composition averages
     vectors, so no displacement is longer than the longest velocity.
     """
-    displacement = velocity / 2**squarings
+    displacement: Tensor = velocity * 0.5**squarings
     grid = identity(tuple(velocity.shape[2:]), velocity.device)
     for _ in range(squarings):
         displacement = displacement + sample_linear(displacement, grid + displacement)

@@ -31,17 +31,19 @@ def sample_linear(image: Tensor, positions: Tensor, mode: Literal["bilinear", "n
         [positions[:, axis] * scale[axis] - (1 if n > 1 else 0) for axis, n in reversed(list(enumerate(sizes)))],
         -1,
     )
-    return F.grid_sample(image, normalised, mode=mode, padding_mode="border", align_corners=True)
+    values: Tensor = F.grid_sample(image, normalised, mode=mode, padding_mode="border", align_corners=True)
+    return values
 
 
 def spline_coefficients(image: Tensor, axes: int) -> Tensor:
     """Cubic B-spline coefficients over the last ``axes`` axes, mirrored at the edges as ITK does."""
-    return interpol.spline_coeff_nd(image, interpolation=3, bound="dct1", dim=axes)
+    coefficients: Tensor = interpol.spline_coeff_nd(image, interpolation=3, bound="dct1", dim=axes)
+    return coefficients
 
 
 def sample_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
     """Cubic B-spline values at ``positions`` (n, axis, *spatial) in voxels; agrees with ITK's B-spline resampling."""
-    return interpol.grid_pull(
+    values: Tensor = interpol.grid_pull(
         coefficients,
         positions.movedim(1, -1),
         interpolation=3,
@@ -49,6 +51,7 @@ def sample_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
         extrapolate=True,
         prefilter=False,
     )
+    return values
 
 
 def nearest_index(positions: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, ...]:

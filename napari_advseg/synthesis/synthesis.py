@@ -168,6 +168,14 @@ class Synthesis:
         """The body after the deformation, 0 or 1, (z, y, x)."""
         return (self.move_soft(self._body[None].float(), displacement)[0] > 0.5).float()
 
+    @torch.no_grad()
+    def largest(self, parameters: Tensor) -> tuple[float, float]:
+        """The largest displacement, mm, and the largest intensity change in the body, HU, without synthesising the CT."""
+        displacement, appearance = self.fields(parameters, 1.0)
+        spacing = torch.tensor(self.ct.grid.spacing, device=self.device).view(3, 1, 1, 1)
+        length = float((displacement * spacing).square().sum(0).max()) ** 0.5
+        return length, float((appearance.abs() * self.move_mask(displacement)).max())
+
     def jacobian_range(self, displacement: Tensor) -> tuple[float, float]:
         """Smallest and largest one-sided Jacobian determinant of a displacement (3, z, y, x) in voxels."""
         return jacobian_range(self._batched(displacement.detach()[list(self.axes)]))

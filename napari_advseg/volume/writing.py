@@ -43,4 +43,5 @@ def write_displacement(path: str | Path, displacement: NDArray[np.generic], grid
 
 def displacement_lps(displacement: NDArray[np.generic], grid: Grid) -> NDArray[np.float32]:
     """(3, z, y, x) in voxels of the array axes -> (z, y, x, 3) in mm, LPS; float32."""
-    return np.einsum("wa,azyx->zyxw", grid.array_to_lps, displacement).astype(np.float32)
+    steps = displacement.astype(np.float64)
+    return np.asarray(np.einsum("wa,azyx->zyxw", grid.array_to_lps, steps), dtype=np.float32)

@@ -1,0 +1,20 @@
+"""The dock widget, the layers and the sample data: the only room that knows napari and Qt."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .dock import AttackDock
+    from .open import open_in_napari
+
+_WHERE = {"AttackDock": "dock", "open_in_napari": "open"}
+
+__all__ = ["AttackDock", "open_in_napari"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_WHERE[name]}", __name__), name)

@@ -1,0 +1,105 @@
+"""The layers of the case in hand, as the dock shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .controller import CaseInHand, CtToShow, Outcome
+from .layers import clear_result, go_to, layers_of, show_scene
+from .placement import Placement
+from .region_drawing import drawing_layer, drawn_box
+from .scene import Scene
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Shapes
+
+
+class CaseLayers:
+    """Shows what the controller gives in a viewer, and reads a drawn region from it."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._placement: Placement | None = None
+        self._outcome: Outcome | None = None
+        self._drawing: Shapes | None = None
+        self._tell_region: Callable[[str], Any] | None = None
+
+    @property
+    def oblique(self) -> bool:
+        return self._placement is not None and self._placement.oblique
+
+    def show_ct(self, shown: CtToShow) -> None:
+        """The CT as soon as it is read."""
+        first = not self._viewer.layers
+        show_scene(self._viewer, Scene(shown.case_id, (shown.plan,)))
+        self._placement = Placement.of(shown.plan.options["metadata"]["napari_advseg"]["grid"])
+        if first:
+            self._middle(shown.case_id)
+
+    def show_case(self, in_hand: CaseInHand) -> None:
+        """The clean segmentation; what an earlier case on the same CT had shown goes."""
+        clear_result(self._viewer, in_hand.id)
+        self._outcome = None
+        self._placement = Placement.of(in_hand.case.ct.grid)
+        show_scene(self._viewer, in_hand.scene)
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """The result in place of the last one, and the slice on which it is seen best."""
+        show_scene(self._viewer, outcome.scene)
+        self._outcome = outcome
+        self.go_to_focus()
+
+    def go_to_focus(self) -> None:
+        """Go to the place with most newly wrong voxels."""
+        outcome = self._outcome
+        if outcome is None or outcome.scene.focus is None:
+            return
+        present = layers_of(self._viewer, outcome.case_id)
+        layer = present.get("attacked") or present.get("perturbed") or present.get("ct")
+        if layer is not None:
+            go_to(self._viewer, layer, outcome.scene.focus)
+
+    def draw_region(self, tell: Callable[[str], Any]) -> None:
+        """Let the user draw rectangles; ``tell`` is given the region in the CT's voxels after each.
+
+        Raises
+        ------
+        ValueError
+            No case's CT is shown yet.
+        """
+        if self._placement is None:
+            raise ValueError("Open the case first (with its CT shown, the box can be drawn), or type the region.")
+        self._tell_region = tell
+        layer = drawing_layer(self._viewer)
+        if layer is not self._drawing:
+            self.disconnect_all()
+            self._drawing = layer
+            layer.events.data.connect(self._on_drawn)
+
+    def disconnect_all(self) -> None:
+        """Let go of the drawing."""
+        if self._drawing is not None:
+            self._drawing.events.data.disconnect(self._on_drawn)
+            self._drawing = None
+
+    def _on_drawn(self, _event: Any = None) -> None:
+        layer, placement = self._drawing, self._placement
+        if layer is None or placement is None or self._tell_region is None or len(layer.data) == 0:
+            return
+        low = np.array(placement.translate)
+        high = low + (np.array(placement.shown.shape) - 1) * np.array(placement.scale)
+        try:
+            region = placement.region_from_mm(*drawn_box(layer, (low, high)))
+        except ValueError:
+            return  # beside the CT, or still being drawn
+        self._tell_region(str(region))
+
+    def _middle(self, case_id: str) -> None:
+        layer = layers_of(self._viewer, case_id).get("ct")
+        if layer is not None:
+            z, y, x = (n // 2 for n in layer.data.shape)
+            go_to(self._viewer, layer, (z, y, x))

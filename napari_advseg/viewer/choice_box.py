@@ -1,0 +1,124 @@
+"""A list to choose from that also takes files: layers, names, and what the user browses for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+
+
+@dataclass(frozen=True)
+class Browse:
+    """A button beside the list: its text, its tooltip, and a function that asks the user for a path."""
+
+    text: str
+    tip: str
+    ask: Callable[[QWidget], Path | None]
+
+
+def ask_file(title: str, filters: str) -> Callable[[QWidget], Path | None]:
+    """A function that asks for a file."""
+
+    def ask(parent: QWidget) -> Path | None:
+        name, _ = QFileDialog.getOpenFileName(parent, title, "", filters)
+        return Path(name) if name else None
+
+    return ask
+
+
+def ask_folder(title: str) -> Callable[[QWidget], Path | None]:
+    """A function that asks for a folder."""
+
+    def ask(parent: QWidget) -> Path | None:
+        name = QFileDialog.getExistingDirectory(parent, title)
+        return Path(name) if name else None
+
+    return ask
+
+
+class ChoiceBox(QWidget):
+    """A combo box of offers, which come and go, and of paths, which stay.
+
+    ``changed`` is sent when another value is chosen, by the user or by a program.
+    """
+
+    changed = Signal()
+
+    def __init__(self, nothing: str, browse: Sequence[Browse] = (), tip: str = "") -> None:
+        super().__init__()
+        self._nothing = nothing
+        self._offers: list[tuple[str, object]] = []
+        self._paths: list[Path] = []
+        self._value: object | None = None
+        self._combo = QComboBox()
+        self._combo.setToolTip(tip)
+        self._combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._combo.setMinimumContentsLength(8)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(3)
+        row.addWidget(self._combo, 1)
+        for entry in browse:
+            button = QToolButton()
+            button.setText(entry.text)
+            button.setToolTip(entry.tip)
+            button.clicked.connect(lambda _checked=False, ask=entry.ask: self._browse(ask))
+            row.addWidget(button)
+        self._combo.activated.connect(self._picked)
+        self._fill()
+
+    def value(self) -> object | None:
+        """What is chosen: an offer's value, a path, or None."""
+        return self._value
+
+    def set_value(self, value: object | None) -> None:
+        """Choose an offer or a path; an unknown path is added."""
+        if isinstance(value, Path) and value not in self._paths:
+            self._paths.append(value)
+        changed = value is not self._value and value != self._value
+        self._value = value
+        self._fill()
+        if changed:
+            self.changed.emit()
+
+    def set_offers(self, offers: Sequence[tuple[str, object]]) -> None:
+        """Replace what is offered; a chosen offer that is gone leaves nothing chosen."""
+        gone = self._value is not None and not isinstance(self._value, Path)
+        self._offers = list(offers)
+        if gone and not any(value is self._value or value == self._value for _, value in self._offers):
+            self._value = None
+            self._fill()
+            self.changed.emit()
+        else:
+            self._fill()
+
+    def texts(self) -> list[str]:
+        """What the list shows."""
+        return [self._combo.itemText(index) for index in range(self._combo.count())]
+
+    def _values(self) -> list[object | None]:
+        return [None, *(value for _, value in self._offers), *self._paths]
+
+    def _fill(self) -> None:
+        self._combo.blockSignals(True)
+        self._combo.clear()
+        self._combo.addItem(self._nothing)
+        self._combo.addItems([text for text, _ in self._offers])
+        for path in self._paths:
+            self._combo.addItem(path.name or str(path))
+            self._combo.setItemData(self._combo.count() - 1, str(path), 3)  # 3: the tooltip's role
+        for index, value in enumerate(self._values()):
+            if value is self._value or (value is not None and value == self._value):
+                self._combo.setCurrentIndex(index)
+        self._combo.blockSignals(False)
+
+    def _picked(self, index: int) -> None:
+        self.set_value(self._values()[index])
+
+    def _browse(self, ask: Callable[[QWidget], Path | None]) -> None:
+        path = ask(self)
+        if path is not None:
+            self.set_value(path)

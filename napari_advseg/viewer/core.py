@@ -1,0 +1,129 @@
+"""What the dock asks of the rest of the package; everything heavy is imported only in the worker's thread."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from .layer_source import LayerSource
+from .wishes import AttackWish, CaseWish
+
+if TYPE_CHECKING:
+    from ..attacks import CancelToken, Progress
+    from ..case import AttackRequest, Case, Finding
+    from ..volume import Volume
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Known networks with a line about each, and the devices that work here."""
+
+    networks: dict[str, str]
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CtRead:
+    """The CT of a case being opened has been read and can be shown."""
+
+    ct: Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """A bundle has been written; the finding is whole now."""
+
+    finding: Finding
+    folder: Path
+
+
+class Core(Protocol):
+    """The work behind the dock. It runs on the worker's thread, ``trust`` excepted; generators stop between steps."""
+
+    def offers(self) -> Offers: ...
+
+    def cancel_token(self) -> CancelToken: ...
+
+    def open_case(self, wish: CaseWish, cancel: CancelToken) -> Generator[Progress | CtRead, None, Case]: ...
+
+    def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
+
+    def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]: ...
+
+    def trust(self, sha256: str) -> None: ...
+
+    def release(self) -> None: ...
+
+
+class PackageCore:
+    """The package's own rooms."""
+
+    def offers(self) -> Offers:
+        """Known networks and working devices; the first call loads torch."""
+        from ..networks import known_networks, working_devices
+
+        return Offers(known_networks(), tuple(working_devices()))
+
+    def cancel_token(self) -> CancelToken:
+        from ..attacks import CancelToken
+
+        return CancelToken()
+
+    def open_case(self, wish: CaseWish, cancel: CancelToken) -> Generator[Progress | CtRead, None, Case]:
+        """Read the CT, hand it out to be shown, then open the case on it."""
+        from ..attacks import Progress
+        from ..case import CaseRequest, open_case
+        from ..volume import read_ct
+
+        yield Progress("Reading the CT", 0.0)
+        ct = wish.ct.volume() if isinstance(wish.ct, LayerSource) else read_ct(wish.ct, series=wish.series)
+        cancel.check()
+        yield CtRead(ct)
+        reference, names = wish.reference, wish.label_names
+        known_names = reference.names if isinstance(reference, LayerSource) else None
+        request = CaseRequest(
+            ct=ct,
+            network=wish.network,
+            reference=reference.volume() if isinstance(reference, LayerSource) else reference,
+            label_names=names if names is not None else known_names,
+            region=wish.region,
+            device=wish.device,
+        )
+        return (yield from open_case(request, cancel))
+
+    def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]:
+        from ..case import attack_case
+
+        return (yield from attack_case(case, attack_request(wish), cancel))
+
+    def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]:
+        """Measure what is still missing, then write the bundle."""
+        from ..attacks import Progress
+        from ..case import complete_finding, save_finding
+
+        whole = yield from complete_finding(finding, cancel)
+        cancel.check()
+        yield Progress("Writing the bundle", 0.95, whole.result.achieved_drop)
+        return Saved(whole, save_finding(whole, folder))
+
+    def trust(self, sha256: str) -> None:
+        """Keep the user's consent to a file that can run code."""
+        from ..networks import remember_trust
+
+        remember_trust(sha256)
+
+    def release(self) -> None:
+        """Give the accelerator's cached memory back."""
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def attack_request(wish: AttackWish) -> AttackRequest:
+    """The checked request; ValueError where something is out of range."""
+    from ..case import AttackRequest
+
+    return AttackRequest(**asdict(wish))

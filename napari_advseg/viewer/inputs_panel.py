@@ -1,0 +1,120 @@
+"""The CT, the network, the labels, the region and the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from .choice_box import Browse, ChoiceBox, ask_file, ask_folder
+from .core import Offers
+
+_IMAGES = "Images (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
+_NETWORKS = "Checkpoints (*.pth *.pt *.safetensors *.ts);;All files (*)"
+
+
+class InputsPanel(QWidget):
+    """Which case. ``changed`` is sent when the CT, the network or the reference is chosen anew."""
+
+    changed = Signal()
+    draw_asked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ct = ChoiceBox(
+            "choose a CT…",
+            [
+                Browse("File", "A NIfTI, NRRD, MHA or DICOM file", ask_file("Open a CT", _IMAGES)),
+                Browse("Folder", "A folder with the slices of a DICOM series", ask_folder("Open a DICOM folder")),
+            ],
+            "The CT: an open image layer (its world taken as mm: Superior, Posterior, Left), a file, a DICOM folder",
+        )
+        self.network = ChoiceBox(
+            "choose a network…",
+            [
+                Browse("File", "A checkpoint with its model card beside it", ask_file("Open a checkpoint", _NETWORKS)),
+                Browse("Folder", "A model folder, such as nnU-Net's", ask_folder("Open a model folder")),
+            ],
+            "The segmentation network to be attacked",
+        )
+        self.reference = ChoiceBox(
+            "none: the network's own segmentation",
+            [Browse("File", "A label map", ask_file("Open reference labels", _IMAGES))],
+            "Labels of the case, which the Dice is measured against; without them the network's own clean segmentation",
+        )
+        self.label_names = ChoiceBox(
+            "ids are the network's",
+            [Browse("File", 'JSON such as {"liver": 5}', ask_file("Open label names", "JSON (*.json)"))],
+            "Which organ each id of the reference labels is",
+        )
+        self.device = QComboBox()
+        self.device.addItem("auto")
+        self.device.setToolTip("Where the network runs; auto takes the best one that works")
+        self.region = QLineEdit()
+        self.region.setPlaceholderText("automatic")
+        self.region.setClearButtonEnabled(True)
+        self.region.setToolTip(
+            "Where the CT may change, as z0:z1,y0:y1,x0:x1 in voxels of the CT's own array; empty: around the organs "
+            "for a network of fixed input size, else everywhere"
+        )
+        self.draw = QPushButton("Draw")
+        self.draw.setToolTip(
+            "Draw a rectangle in the viewer; a second one in another plane limits the third axis, "
+            "or edit the numbers by hand"
+        )
+        self.open_button = QPushButton("Open case")
+        self.open_button.setToolTip("Read the CT, run the network on it, and list the organs that can be scored")
+        self._lay_out()
+        for box in (self.ct, self.network, self.reference):
+            box.changed.connect(self.changed)
+        self.draw.clicked.connect(self.draw_asked)
+
+    def offer(self, offers: Offers) -> None:
+        """List the known networks and the devices."""
+        self.network.set_offers([(f"{name}: {about}", name) for name, about in offers.networks.items()])
+        self.device.clear()
+        self.device.addItems(["auto", *offers.devices])
+
+    def offer_layers(self, images: list[Any], labels: list[Any]) -> None:
+        """List the open layers."""
+        self.ct.set_offers([(layer.name, layer) for layer in images])
+        self.reference.set_offers([(layer.name, layer) for layer in labels])
+
+    @property
+    def region_text(self) -> str:
+        return self.region.text().replace(" ", "") or "auto"
+
+    @property
+    def names_file(self) -> Path | None:
+        value = self.label_names.value()
+        return value if isinstance(value, Path) else None
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("CT", self.ct)
+        form.addRow("Network", self.network)
+        form.addRow("Reference", self.reference)
+        more = QWidget()
+        extra = QFormLayout(more)
+        extra.setContentsMargins(0, 0, 0, 0)
+        extra.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        box = QHBoxLayout()
+        box.setContentsMargins(0, 0, 0, 0)
+        box.addWidget(self.region, 1)
+        box.addWidget(self.draw)
+        extra.addRow("Label names", self.label_names)
+        extra.addRow("Region", box)
+        extra.addRow("Device", self.device)
+        fold = QCollapsible("More about the case")
+        fold.addWidget(more)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(form)
+        column.addWidget(fold)
+        column.addWidget(self.open_button)

@@ -1,0 +1,108 @@
+"""Planned layers into a viewer, and this plugin's layers found again; nobody else's are touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .layer_source import KEY
+from .scene import RESULT_ROLES, ROLES, LayerPlan, Scene
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+_LINKED = ("contrast_limits", "gamma")
+
+
+def known(layer: Layer) -> dict[str, Any]:
+    """What a layer of this plugin knows of itself; empty for the user's own."""
+    return dict(layer.metadata.get(KEY, {}))
+
+
+def layers_of(viewer: ViewerModel, case_id: str) -> dict[str, Layer]:
+    """The layers of a case by role, whatever they are named by now."""
+    return {known(layer)["role"]: layer for layer in viewer.layers if known(layer).get("case") == case_id}
+
+
+def show_scene(viewer: ViewerModel, scene: Scene) -> None:
+    """Put the planned layers in, each in place of the one of the same case and role; the contrast stays linked.
+
+    A layer of the same shape and place is given the new content; another is replaced, and hands on whether it is
+    shown, its opacity and its contour.
+    """
+    selected = set(viewer.layers.selection)
+    present = layers_of(viewer, scene.case_id)
+    for plan in scene.plans:
+        old = present.get(plan.role)
+        if old is not None and _fits(old, plan):
+            old.data = plan.data
+            old.metadata[KEY] = known(old) | plan.options["metadata"][KEY]
+            continue
+        kept = _look(old) if old is not None else {}
+        if old is not None:
+            _remove(viewer, old)
+        _add(viewer, scene.case_id, plan, kept)
+    present = layers_of(viewer, scene.case_id)
+    images = [present[role] for role in ("ct", "perturbed") if role in present]
+    if len(images) == 2:
+        images[1].contrast_limits = images[0].contrast_limits
+        images[1].gamma = images[0].gamma
+        viewer.layers.link_layers(images, _LINKED)
+    kept_selected = {layer for layer in selected if layer in viewer.layers}
+    if kept_selected or "ct" in present:
+        viewer.layers.selection = kept_selected or {present["ct"]}
+
+
+def clear_result(viewer: ViewerModel, case_id: str) -> None:
+    """Remove what an earlier run on the case had shown."""
+    for role, layer in layers_of(viewer, case_id).items():
+        if role in RESULT_ROLES:
+            _remove(viewer, layer)
+
+
+def go_to(viewer: ViewerModel, layer: Layer, index: tuple[int, int, int]) -> None:
+    """Show the slice through a voxel of ``layer``, given as (z, y, x)."""
+    point = layer.data_to_world(np.array(index, dtype=float))
+    viewer.dims.set_point(range(len(point)), tuple(float(n) for n in point))
+
+
+def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any]) -> None:
+    """Add one layer above those of the same case that belong below it."""
+    from napari.layers import Image, Labels, Vectors
+
+    options = plan.options | {name: value for name, value in kept.items() if name != "contour"}
+    contour = kept.get("contour", options.pop("contour", None))
+    options.pop("contour", None)
+    layer = {"image": Image, "labels": Labels, "vectors": Vectors}[plan.kind](plan.data, **options)
+    if contour is not None:
+        layer.contour = contour
+    below = [
+        position
+        for position, other in enumerate(viewer.layers)
+        if known(other).get("case") == case_id and ROLES.index(known(other)["role"]) < ROLES.index(plan.role)
+    ]
+    viewer.layers.insert(max(below) + 1 if below else len(viewer.layers), layer)
+
+
+def _fits(layer: Layer, plan: LayerPlan) -> bool:
+    """Whether the layer can take the plan's content as it is."""
+    return (
+        plan.kind != "vectors"
+        and type(layer).__name__.lower() == plan.kind
+        and layer.data.shape == plan.data.shape
+        and layer.data.dtype == plan.data.dtype
+        and np.allclose(layer.scale, plan.options["scale"])
+        and np.allclose(layer.translate, plan.options["translate"])
+    )
+
+
+def _remove(viewer: ViewerModel, layer: Layer) -> None:
+    viewer.layers.unlink_layers([layer])
+    viewer.layers.remove(layer)
+
+
+def _look(layer: Layer) -> dict[str, Any]:
+    look = {"visible": layer.visible, "opacity": layer.opacity}
+    return look | {"contour": layer.contour} if hasattr(layer, "contour") else look

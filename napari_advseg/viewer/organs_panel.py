@@ -1,0 +1,88 @@
+"""The organs that the attack is scored on, each with its clean Dice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from ..attacks import Organ
+
+_LINE = 21  # pixels per entry
+
+
+def colour_icon(colour: str) -> QIcon:
+    """A square of a colour."""
+    square = QPixmap(12, 12)
+    square.fill(QColor(colour))
+    return QIcon(square)
+
+
+class OrgansPanel(QWidget):
+    """A list with a check mark per organ. ``changed`` is sent when a mark is set or taken away."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._organs: tuple[Organ, ...] = ()
+        self._note = QLabel("Organs: open a case to see which can be scored")
+        self._note.setWordWrap(True)
+        self._list = QListWidget()
+        self._list.setToolTip("The Dice drop is the mean over the organs that are checked")
+        self._list.hide()
+        self._list.itemChanged.connect(lambda _item: self.changed.emit())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addWidget(self._note)
+        column.addWidget(self._list)
+
+    def show_organs(self, organs: Sequence[Organ], colours: Sequence[str]) -> None:
+        """List a case's organs; all are checked, except those that were unchecked under the same name."""
+        off = {organ.name for organ in self._organs} - set(self.chosen_names())
+        self._organs = tuple(organs)
+        self._list.blockSignals(True)
+        self._list.clear()
+        for organ, colour in zip(organs, colours, strict=True):
+            item = QListWidgetItem(colour_icon(colour), f"{organ.name.replace('_', ' ')}  {organ.clean:.2f}")
+            item.setToolTip(f"clean Dice {organ.clean:.4f}, {organ.voxels} voxels in the reference")
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Unchecked if organ.name in off else Qt.CheckState.Checked)
+            self._list.addItem(item)
+        self._list.blockSignals(False)
+        self._list.setVisible(bool(organs))
+        self._list.setFixedHeight(_LINE * min(max(len(organs), 2), 7) + 6)
+        self._note.setText(
+            "Organs and their clean Dice" if organs else "No organ can be scored: each needs at least 50 voxels"
+        )
+        self.changed.emit()
+
+    def chosen(self) -> tuple[Organ, ...]:
+        """The organs that are checked."""
+        return tuple(
+            organ
+            for row, organ in enumerate(self._organs)
+            if (item := self._list.item(row)) is not None and item.checkState() == Qt.CheckState.Checked
+        )
+
+    def chosen_names(self) -> tuple[str, ...]:
+        return tuple(organ.name for organ in self.chosen())
+
+    def check(self, names: Sequence[str]) -> None:
+        """Check exactly the organs named."""
+        self._list.blockSignals(True)
+        for row, organ in enumerate(self._organs):
+            state = Qt.CheckState.Checked if organ.name in names else Qt.CheckState.Unchecked
+            self._list.item(row).setCheckState(state)
+        self._list.blockSignals(False)
+        self.changed.emit()
+
+    def clean_mean(self) -> float | None:
+        """Mean clean Dice of the checked organs; None where none is checked."""
+        chosen = self.chosen()
+        return sum(organ.clean for organ in chosen) / len(chosen) if chosen else None

@@ -1,0 +1,55 @@
+"""What the user has asked for in the dock, as frozen data that costs nothing to make; the core checks it later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .layer_source import LayerSource
+
+
+@dataclass(frozen=True)
+class CaseWish:
+    """Which CT, which network, which labels.
+
+    Parameters
+    ----------
+    ct, reference
+        A path, or what a layer held when the user asked.
+    network
+        A known name, or the path of a checkpoint.
+    region
+        "auto", or "z0:z1,y0:y1,x0:x1" in voxels of the CT's own array.
+    series
+        The UID of a DICOM series where the CT is a folder with several.
+    """
+
+    ct: Path | LayerSource
+    network: str
+    reference: Path | LayerSource | None = None
+    label_names: Path | None = None
+    region: str = "auto"
+    device: str = "auto"
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class AttackWish:
+    """How the network is to be attacked.
+
+    Parameters
+    ----------
+    max_displacement_mm
+        None for the default of the network's dimensions.
+    """
+
+    drop: float = 0.3
+    organs: tuple[str, ...] = ()
+    tolerance: float = 0.01
+    max_displacement_mm: float | None = None
+    max_hu: float = 15.0
+    deformation: bool = True
+    appearance: bool = True
+    interpolation: Literal["bspline", "linear"] = "bspline"
+    seed: int = 0
