@@ -30,7 +30,7 @@ lint: $(READY)
 	$(BIN)/npe2 validate napari_advseg/napari.yaml
 
 bench: $(READY) system
-	$(BIN)/python benchmarks/embedded_case.py
+	$(BIN)/python benchmarks/drops.py
 
 screenshot: $(READY) system
 	$(XVFB) $(BIN)/python scripts/screenshot.py --out docs/images/napari.png

@@ -26,9 +26,9 @@ ARGUMENTS = {
     "spatial_dims": 2,
     "in_channels": 1,
     "out_channels": len(PHANTOM_LABELS),
-    "channels": [16, 32, 64, 128],
-    "strides": [2, 2, 2],
-    "num_res_units": 2,
+    "channels": [16, 32, 64],
+    "strides": [2, 2],
+    "num_res_units": 1,
     "norm": "batch",
 }
 LOW, HIGH = -160.0, 240.0
@@ -85,8 +85,8 @@ def held_out_dice(network: UNet) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=120)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--patients", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("napari_advseg/samples"))
     args = parser.parse_args()
@@ -101,7 +101,7 @@ def main() -> None:
         "labels": PHANTOM_LABELS,
         "orientation": "SPL",
         "spacing": [2.5, 2.5],
-        "divisible_by": 8,
+        "divisible_by": 4,
         "intensity": {"rule": "window", "low": LOW, "high": HIGH, "out_low": 0.0, "out_high": 1.0, "clip": True},
         "batch": 8,
         "architecture": {"class": "monai.networks.nets.UNet", "arguments": ARGUMENTS},

@@ -44,7 +44,7 @@ class SearchSettings:
 
     drop: float
     tolerance: float = 0.01
-    steps: int = 10
+    steps: int = 14
     seed: int = 0
 
 

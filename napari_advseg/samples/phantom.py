@@ -77,6 +77,7 @@ class _Scan:
     labels: NDArray[np.uint8] = field(init=False)
     body: Mask = field(init=False)
     cavity: Mask = field(init=False)
+    free: Mask = field(init=False)  # of the cavity, what neither spine nor the muscles beside it take up
 
     def __post_init__(self) -> None:
         self.hu = np.full(_SHAPE, _AIR, np.float32)
@@ -117,7 +118,7 @@ class _Scan:
         x, y = self.x - centre[0], self.y - centre[1]
         along, across = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
         value = (along / radii[0]) ** 2 + (across / radii[1]) ** 2 + ((self.z - centre[2]) / radii[2]) ** 2 - 1
-        return np.asarray(value + rough * self.smooth(22.0) if rough else value, dtype=np.float32)
+        return np.asarray(value + rough * self.smooth(30.0) if rough else value, dtype=np.float32)
 
     def tube(self, points: list[tuple[float, float, float]], radius: float) -> Array:
         """Below 0 within ``radius`` mm of the line through ``points`` (x, y, z)."""
@@ -169,6 +170,7 @@ def _torso(scan: _Scan) -> None:
     scan.paint((np.abs(scan.x) < 3.5) & (scan.y > 88) & (scan.y < 104) & scan.body, _BONE)
     scan.paint((np.abs(scan.y - 78) < 3.5) & (np.abs(scan.x) < 32) & ~disc, _BONE)
     scan.paint(scan.ellipsoid((0, 80, 0), (9.5, 8, 900)) < 0, 25.0)
+    scan.free = scan.cavity & (scan.hu < 0)
 
 
 def _ribs(scan: _Scan, wide: float, deep: float) -> None:
@@ -198,8 +200,9 @@ def _bowel(scan: _Scan) -> None:
 
 def _organs(scan: _Scan) -> None:
     """The labelled organs, in the order of painting: what comes later lies over what came before."""
-    scan.push(60.0, 4.0)
     rng = scan.rng
+    beside_spine = scan.x, scan.y  # the great vessels do not follow what pushes the soft organs about
+    scan.push(60.0, 4.0)
     scale = {organ: rng.uniform(0.9, 1.12) for organ in PHANTOM_LABELS}
     texture = 3 * scan.smooth(9.0)
 
@@ -227,8 +230,9 @@ def _organs(scan: _Scan) -> None:
         s = scale[organ]
         centre = scan.jitter((side * 66, 46, -12 if side > 0 else -22), 5)
         kidney = scan.ellipsoid(centre, (25 * s, 29 * s, 46 * s), side * float(rng.normal(35, 8)), 0.08)
-        scan.paint(kidney < 0, rng.uniform(158, 168) + texture, organ)
-        scan.paint(kidney < -0.42, rng.uniform(140, 148) + texture, organ)
+        scan.paint((kidney < 0.3) & scan.free, _FAT)  # perirenal fat parts it from its neighbours
+        scan.paint(kidney < 0, rng.uniform(138, 144) + texture, organ)
+        scan.paint(kidney < -0.42, rng.uniform(124, 130) + texture, organ)
         sinus = scan.ellipsoid((centre[0] - side * 11, centre[1] - 4, centre[2]), (15 * s, 8 * s, 18 * s), side * 30.0)
         scan.paint((sinus < 0) & (kidney < 0.1), _FAT + 30)
 
@@ -250,19 +254,30 @@ def _organs(scan: _Scan) -> None:
     scan.paint(gall < 0, rng.uniform(4, 16), "gallbladder")
     scan.paint((gall < 0) & (gall > -0.18), 45.0, "gallbladder")
 
+    _lungs(scan)
+    across, back = beside_spine
     bend = 4 * np.sin(scan.z / 40 + rng.uniform(0, 6))
-    blood = rng.uniform(147, 157)
+    blood = rng.uniform(132, 140)
     radius = rng.uniform(10, 12.5)
-    cava = (scan.x + 22 + bend) ** 2 / 1.3**2 + (scan.y - 30) ** 2 - (radius * 0.95) ** 2
-    scan.paint(cava < 0, blood - 12)
-    aorta = (scan.x - 9 + bend) ** 2 + (scan.y - 26 + 0.5 * bend) ** 2 - radius**2
+    cava = (across + 22 + bend) ** 2 / 1.3**2 + (back - 30) ** 2 - (radius * 0.95) ** 2
+    scan.paint(cava < 0, blood - 10)
+    aorta = (across - 9 + bend) ** 2 + (back - 26 + 0.5 * bend) ** 2 - radius**2
     scan.paint(aorta < 0, blood + texture, "aorta")
+
+
+def _lungs(scan: _Scan) -> None:
+    """The lowest lung, a crescent behind and beside the organs that thickens upwards."""
+    above = scan.z - scan.rng.uniform(22, 40)
+    # so coarse along z that the distance is that within the slice
+    inwards = ndimage.distance_transform_edt(scan.free, sampling=(1e3, *_SPACING[1:]))
+    crescent = (inwards < 0.55 * above + 0.06 * scan.y) & (above > 0) & (scan.y > -15) & (np.abs(scan.x) > 26)
+    scan.paint(crescent & scan.free, -840 + 25 * scan.smooth(8.0))
 
 
 def _vessels(scan: _Scan, inside: Mask, hu: float) -> None:
     """Bright branches within the liver, still liver."""
     ridge = np.abs(scan.smooth(26.0)) + np.abs(scan.smooth(30.0))
-    scan.hu[inside & (ridge < 0.16)] = hu
+    scan.hu[inside & (ridge < 0.24)] = hu
 
 
 def _noise(rng: np.random.Generator) -> Array:

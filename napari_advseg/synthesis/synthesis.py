@@ -23,6 +23,7 @@ from .sampling import (
 )
 
 _SPLINE_MARGIN = 4  # voxels kept around the view, so that its spline equals the whole CT's
+_PARAMETER_BOUND = 1.5  # in budgets; control values may exceed what the field between them reaches
 _LOWEST, _HIGHEST = -32768.0, 32767.0  # what int16 stores
 
 
@@ -182,11 +183,15 @@ class Synthesis:
 
     @torch.no_grad()
     def project(self, parameters: Tensor) -> Tensor:
-        """Shrink the deformation until its Jacobians lie in the budget's range; sizes are bounded by construction."""
+        """Bring parameters into the budget.
+
+        Fields are bounded by construction; parameters far beyond the bound would only be deaf to the gradient, so
+        they are cut off. The deformation is shrunk until its Jacobians lie in the budget's range.
+        """
+        parameters = parameters.clamp(-_PARAMETER_BOUND, _PARAMETER_BOUND)
         if not self.kind.deformation:
             return parameters
         low, high = self.budget.jacobian
-        parameters = parameters.clone()
         velocity = self.split(parameters)[0]
         for _ in range(60):
             displacement, _ = self.fields(parameters, 1.0)

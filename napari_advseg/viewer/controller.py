@@ -77,6 +77,7 @@ class Controller(QObject):
         self._worker.raised.connect(self._on_fault)
         self._job: Job | None = None
         self._warm_up = self._worker.submit(self._offers)
+        self.closed = False
         self.phase = Phase.IDLE
         self.in_hand: CaseInHand | None = None
         self.outcome: Outcome | None = None
@@ -137,6 +138,7 @@ class Controller(QObject):
 
     def shut_down(self) -> None:
         """Cancel and let the thread end; returns at once, and nothing is sent afterwards."""
+        self.closed = True
         for signal in (self._worker.stepped, self._worker.returned, self._worker.raised):
             try:
                 signal.disconnect()

@@ -97,12 +97,13 @@ class AttackDock(QWidget):
         self.controller.save(folder)
 
     def shut_down(self) -> None:
-        """Stop the work and let go of the viewer; returns at once. Called when the dock or the viewer closes."""
-        self._opening_timer.stop()
-        self.layers.disconnect_all()
-        for emitter in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
-            emitter.disconnect(self._on_layers)
-        self.controller.shut_down()
+        """Stop the work and let go of the viewer; returns at once, and may be called again."""
+        if not self.controller.closed:
+            self._opening_timer.stop()
+            for emitter in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+                emitter.disconnect(self._on_layers)
+            self.layers.disconnect_all()
+            self.controller.shut_down()
 
     # Wishes from the panels
 
@@ -218,6 +219,8 @@ class AttackDock(QWidget):
     # The viewer's layers
 
     def _on_layers(self, event: Any) -> None:
+        if self.controller.closed:  # the window is gone, the viewer's model is still used
+            return
         self._list_layers()
         layer = event.value
         if (
@@ -315,6 +318,7 @@ class AttackDock(QWidget):
         self._opening_timer.timeout.connect(self.open_case)
         self._viewer.layers.events.inserted.connect(self._on_layers)
         self._viewer.layers.events.removed.connect(self._on_layers)
+        self.destroyed.connect(self.layers.disconnect_all)
         self.destroyed.connect(controller.shut_down)
         application = QCoreApplication.instance()
         if application is not None:

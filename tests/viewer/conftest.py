@@ -1,0 +1,47 @@
+"""A viewer with the dock over a fast core; needs a display (``xvfb-run``)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+HAS_DISPLAY = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deprecations inside napari and npe2 are theirs; without a display what needs a window is skipped."""
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        for module in ("napari", "npe2", "vispy", "qtpy", "app_model"):
+            for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning"):
+                item.add_marker(pytest.mark.filterwarnings(rf"ignore::{kind}:{module}(\..*)?"), append=False)
+        if not HAS_DISPLAY and {"qtbot", "make_napari_viewer"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.skip(reason="no display: run under xvfb-run"))
+
+
+@pytest.fixture
+def make_dock(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Make a dock in a new viewer: ``make_dock(core)`` gives the dock widget."""
+    docks: list[Any] = []
+
+    def make(core: Any) -> Any:
+        from napari_advseg.viewer import AttackDock
+
+        viewer = make_napari_viewer()
+        dock = AttackDock(viewer, core)
+        viewer.window.add_dock_widget(dock, name="attack")
+        docks.append(dock)
+        qtbot.waitUntil(lambda: len(dock.inputs.network.texts()) > 1, timeout=20_000)
+        return dock
+
+    yield make
+    for dock in docks:
+        dock.controller.shut_down()
+        assert dock.controller.join(10), "the worker's thread did not end"

@@ -1,0 +1,160 @@
+"""A core that answers at once, waits when told to, and fails when told to: for tests of the dock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_advseg.attacks import AttackResult, Cancelled, CancelToken, Cost, Organ, Progress
+from napari_advseg.case import Case, CaseRequest, Finding
+from napari_advseg.evidence import Evidence
+from napari_advseg.networks import ModelCard
+from napari_advseg.synthesis import Budget
+from napari_advseg.viewer.core import CtRead, Offers, Saved
+from napari_advseg.viewer.layer_source import LayerSource
+from napari_advseg.viewer.wishes import AttackWish, CaseWish
+from napari_advseg.volume import Grid, Region, Volume, read_ct
+
+CARD = ModelCard(name="fake", dimensions=2, labels={0: "background", 1: "liver", 2: "kidney_left"})
+FLIPPED = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, -1.0)  # columns: x runs to P, y to R, z to I
+
+
+def make_ct(direction: tuple[float, ...] | None = None) -> Volume:
+    """A CT whose every voxel is different, on a grid with three different spacings."""
+    shape = (6, 20, 24)
+    hu = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) / 10 - 100
+    if direction is None:
+        return Volume(hu, Grid(shape, (4.0, 2.0, 1.5), (10.0, -20.0, 30.0)))
+    return Volume(hu, Grid(shape, (4.0, 2.0, 1.5), (10.0, -20.0, 30.0), direction))
+
+
+def make_labels(ct: Volume) -> np.ndarray:
+    labels = np.zeros(ct.grid.shape, np.uint16)
+    labels[1:4, 4:12, 4:10] = 1
+    labels[2:5, 5:14, 14:20] = 2
+    return labels
+
+
+def make_case(ct: Volume, wish: CaseWish | None = None) -> Case:
+    labels = make_labels(ct)
+    return Case(
+        request=CaseRequest(ct=ct, network="fake"),
+        ct=ct,
+        network=SimpleNamespace(card=CARD),  # type: ignore[arg-type]
+        placed=None,  # type: ignore[arg-type]
+        region=Region.whole(ct.grid),
+        reference=labels,
+        reference_given=wish is not None and wish.reference is not None,
+        clean_labels=labels.copy(),
+        organs=(Organ(1, "liver", 144, 0.95, 0.95), Organ(2, "kidney_left", 162, 0.87, 0.87)),
+        warnings=ct.warnings,
+    )
+
+
+def make_result(case: Case, wish: AttackWish, drop: float, stopped: str = "") -> AttackResult:
+    """A result with a displacement that differs from voxel to voxel, inside a view smaller than the CT."""
+    view = Region((0, 2, 3), (6, 18, 21))
+    displacement = np.zeros((3, *view.shape), np.float32)
+    displacement[1] = 0.5 + np.arange(view.shape[2], dtype=np.float32) / 20
+    displacement[2] = -0.25
+    attacked = case.clean_labels.copy()
+    attacked[3, 5:9] = 0
+    chosen = [organ for organ in case.organs if not wish.organs or organ.name in wish.organs]
+    return AttackResult(
+        ct=case.ct,
+        view=view,
+        organs=tuple(replace(organ, attacked=organ.clean - drop) for organ in chosen),
+        target_drop=wish.drop,
+        tolerance=wish.tolerance,
+        perturbed=(case.ct.hu[view.slices] + 7).astype(np.int16),
+        displacement=displacement,
+        appearance=np.full(view.shape, 7.0, np.float32),
+        clean_labels=case.clean_labels,
+        attacked_labels=attacked,
+        reference=case.reference,
+        moved_reference=case.reference.copy(),
+        path=(),
+        strength=1.0,
+        parameters=torch.zeros(1),
+        synthesis=SimpleNamespace(budget=Budget(3.0, wish.max_hu)),  # type: ignore[arg-type]
+        cost=Cost(1, 1, 0.1, 1.0),
+        seed=wish.seed,
+        stopped=stopped,
+    )
+
+
+EVIDENCE = Evidence(0.006, (0.006,), 1.0, 0.99, 2.3, 0.5, 7.0, 7.0, 0.9, 1.1)
+
+
+class FakeCore:
+    """Attacks in ``steps`` steps, or until cancelled where ``endless``.
+
+    ``fault`` is raised, once, by the next job; ``trusted`` and ``saved`` note what was asked.
+    """
+
+    def __init__(self, *, endless: bool = False, steps: int = 3) -> None:
+        self.endless, self.steps = endless, steps
+        self.fault: BaseException | None = None
+        self.trusted: list[str] = []
+        self.opened: list[CaseWish] = []
+        self.attacked: list[AttackWish] = []
+        self.stopped = threading.Event()
+        self.released = threading.Event()
+
+    def offers(self) -> Offers:
+        return Offers({"fake": "two organs"}, ("cpu",))
+
+    def cancel_token(self) -> CancelToken:
+        return CancelToken()
+
+    def open_case(self, wish: CaseWish, cancel: CancelToken) -> Generator[Any, None, Case]:
+        self.opened.append(wish)
+        yield Progress("Reading the CT", 0.0)
+        ct = wish.ct.volume() if isinstance(wish.ct, LayerSource) else read_ct(wish.ct)
+        yield CtRead(ct)
+        self._fail()
+        cancel.check()
+        return make_case(ct, wish)
+
+    def attack_case(
+        self, case: Case, wish: AttackWish, cancel: CancelToken
+    ) -> Generator[Progress, None, Finding]:
+        self.attacked.append(wish)
+        self._fail()
+        step = 0
+        while self.endless or step < self.steps:
+            step += 1
+            if cancel.cancelled:
+                self.stopped.set()
+                if step == 1:
+                    raise Cancelled
+                return Finding(case, make_result(case, wish, 0.1, "cancelled"), None)
+            yield Progress("Looking for the change", min(0.9, step / 10), 0.1, 12.0)
+            time.sleep(0.01)
+        return Finding(case, make_result(case, wish, wish.drop), EVIDENCE)
+
+    def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]:
+        self._fail()
+        yield Progress("Writing the bundle", 0.9)
+        folder.mkdir(exist_ok=True)
+        (folder / "result.json").write_text("{}")
+        return Saved(replace(finding, evidence=EVIDENCE), folder)
+
+    def trust(self, sha256: str) -> None:
+        self.trusted.append(sha256)
+
+    def release(self) -> None:
+        self.released.set()
+
+    def _fail(self) -> None:
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
