@@ -23,7 +23,7 @@ from .sampling import (
 )
 
 _SPLINE_MARGIN = 4  # voxels kept around the view, so that its spline equals the whole CT's
-_PARAMETER_BOUND = 1.5  # in budgets; control values may exceed what the field between them reaches
+_PARAMETER_BOUND = 2.5  # in budgets; control values may exceed what the field between them reaches
 _LOWEST, _HIGHEST = -32768.0, 32767.0  # what int16 stores
 
 
@@ -47,7 +47,7 @@ class Kind:
     still_axis: int | None = None
     interpolation: Interpolation = "bspline"
     velocity_mm: float = 12.0
-    appearance_mm: tuple[float, ...] = (6.0,)
+    appearance_mm: tuple[float, ...] = (3.0,)
 
     def __post_init__(self) -> None:
         if not (self.deformation or self.appearance):

@@ -27,13 +27,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def make_dock(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Callable[..., Any]]:
-    """Make a dock in a new viewer: ``make_dock(core)`` gives the dock widget."""
+def make_dock(qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Make a dock over a viewer's model, without a window: ``make_dock(core)`` gives the dock widget."""
+    from napari.components import ViewerModel
+
+    from napari_advseg.viewer import AttackDock
+
     docks: list[Any] = []
 
     def make(core: Any) -> Any:
-        from napari_advseg.viewer import AttackDock
+        dock = AttackDock(ViewerModel(), core)
+        qtbot.addWidget(dock)
+        docks.append(dock)
+        qtbot.waitUntil(lambda: len(dock.inputs.network.texts()) > 1, timeout=20_000)
+        return dock
 
+    yield make
+    _end(docks)
+
+
+@pytest.fixture
+def make_docked(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """The same in the window of a new viewer."""
+    from napari_advseg.viewer import AttackDock
+
+    docks: list[Any] = []
+
+    def make(core: Any) -> Any:
         viewer = make_napari_viewer()
         dock = AttackDock(viewer, core)
         viewer.window.add_dock_widget(dock, name="attack")
@@ -42,6 +62,10 @@ def make_dock(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Ca
         return dock
 
     yield make
+    _end(docks)
+
+
+def _end(docks: list[Any]) -> None:
     for dock in docks:
         dock.controller.shut_down()
         assert dock.controller.join(10), "the worker's thread did not end"

@@ -124,9 +124,7 @@ class FakeCore:
         cancel.check()
         return make_case(ct, wish)
 
-    def attack_case(
-        self, case: Case, wish: AttackWish, cancel: CancelToken
-    ) -> Generator[Progress, None, Finding]:
+    def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]:
         self.attacked.append(wish)
         self._fail()
         step = 0

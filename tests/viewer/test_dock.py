@@ -79,14 +79,16 @@ def test_the_slider_follows_the_checked_organs(make_dock: MakeDock, qtbot: Any) 
     assert message(dock) == "Check at least one organ."
 
 
-def test_a_run_shows_its_layers_and_its_result(make_dock: MakeDock, qtbot: Any) -> None:
+def test_a_run_shows_its_layers_and_its_result(make_docked: MakeDock, qtbot: Any) -> None:
     core = FakeCore()
-    dock = make_dock(core)
+    dock = make_docked(core)
     attacked(dock, qtbot)
     assert set(case_layers(dock)) == {"ct", "clean"} | RESULT
     assert dock.controller.phase is Phase.DONE
     text = dock.result.sentence.text()
-    assert "0.30" in text and "0.006" in text and "2.3 mm" in text
+    assert "0.30" in text
+    assert "0.006" in text
+    assert "2.3 mm" in text
     assert dock.result.table.rowCount() == 2
     assert core.attacked[0].organs == ("liver", "kidney_left")
     z = dock._viewer.dims.point[0]
@@ -133,7 +135,7 @@ def test_the_users_layers_are_untouched(make_dock: MakeDock, qtbot: Any) -> None
     dock = make_dock(FakeCore())
     layer = opened(dock, qtbot)
     data = layer.data.copy()
-    state = {name: value for name, value in layer._get_base_state().items()}
+    state = dict(layer._get_base_state())
     dock.job.run.click()
     qtbot.waitUntil(lambda: dock.controller.outcome is not None, timeout=10_000)
     assert np.array_equal(layer.data, data)
@@ -189,9 +191,9 @@ def test_a_layer_removed_or_renamed_during_a_run_harms_nothing(make_dock: MakeDo
     assert not dock.job.run.isEnabled()
 
 
-def test_closing_the_dock_during_a_run_stops_it(make_dock: MakeDock, qtbot: Any) -> None:
+def test_closing_the_dock_during_a_run_stops_it(make_docked: MakeDock, qtbot: Any) -> None:
     core = FakeCore(endless=True)
-    dock = make_dock(core)
+    dock = make_docked(core)
     opened(dock, qtbot)
     dock.job.run.click()
     qtbot.waitUntil(lambda: bool(core.attacked), timeout=10_000)
@@ -202,9 +204,9 @@ def test_closing_the_dock_during_a_run_stops_it(make_dock: MakeDock, qtbot: Any)
     qtbot.wait(100)
 
 
-def test_closing_the_viewer_during_a_run_stops_it(make_dock: MakeDock, qtbot: Any) -> None:
+def test_closing_the_viewer_during_a_run_stops_it(make_docked: MakeDock, qtbot: Any) -> None:
     core = FakeCore(endless=True)
-    dock = make_dock(core)
+    dock = make_docked(core)
     opened(dock, qtbot)
     dock.job.run.click()
     qtbot.waitUntil(lambda: bool(core.attacked), timeout=10_000)
@@ -301,9 +303,7 @@ def test_one_of_several_dicom_series_is_asked_for(
 def test_save_writes_the_bundle_and_completes_the_finding(
     make_dock: MakeDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(
-        "qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_args, **_kwargs: str(tmp_path)
-    )
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getExistingDirectory", lambda *_args, **_kwargs: str(tmp_path))
     (tmp_path / "something").write_text("of the user's")
     core = FakeCore(endless=True)
     dock = make_dock(core)
