@@ -13,7 +13,6 @@ from torch import Tensor
 from ..attacks import AttackResult, Target
 from ..synthesis import Synthesis
 
-
 _SCALINGS = 4  # the bounds are smooth, so the size does not scale quite linearly with the parameters
 
 
