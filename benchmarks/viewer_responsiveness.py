@@ -18,8 +18,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QEventLoop, Qt, QTimer
 
 _TICK_MS = 10
 
@@ -59,18 +58,27 @@ class Ticks:
 
 
 def wait(until: Callable[[], bool], seconds: float) -> None:
-    """Run the event loop until something holds or the time is over."""
+    """Run the event loop, as napari does, until something holds or the time is over."""
     deadline = time.monotonic() + seconds
-    application = QApplication.instance()
-    while not until() and time.monotonic() < deadline:
-        application.processEvents()
-        time.sleep(0.001)
+    loop, look = QEventLoop(), QTimer()
+    look.setInterval(20)
+    look.timeout.connect(lambda: loop.quit() if until() or time.monotonic() > deadline else None)
+    look.start()
+    loop.exec()
+    look.stop()
 
 
-def watch(seconds: float, until: Callable[[], bool] = lambda: False) -> dict[str, float]:
-    """Gaps over some seconds, the viewer otherwise left alone."""
+def watch(seconds: float, until: Callable[[], bool] = lambda: False, scrolled: Any | None = None) -> dict[str, float]:
+    """Gaps over some seconds, the viewer left alone or ``scrolled`` through its slices, ten a second."""
+    scroll = QTimer()
+    scroll.setInterval(100)
+    if scrolled is not None:
+        dims = scrolled.dims
+        scroll.timeout.connect(lambda: dims.set_current_step(0, (dims.current_step[0] + 1) % 15))
+        scroll.start()
     with Ticks() as ticks:
         wait(until, seconds)
+    scroll.stop()
     return ticks.summary()
 
 
@@ -78,13 +86,7 @@ def watch_attack(dock: Any, viewer: Any, seconds: float, *, scrolling: bool) -> 
     """Gaps during an attack, and seconds from pressing Cancel until the worker had stopped."""
     dock.job.run.click()
     wait(lambda: bool(dock.job.bar.value()), 120)
-    scroll = QTimer()
-    scroll.setInterval(100)
-    scroll.timeout.connect(lambda: viewer.dims.set_current_step(0, (viewer.dims.current_step[0] + 1) % 15))
-    if scrolling:
-        scroll.start()
-    gaps = watch(seconds, lambda: not dock.controller.phase.busy)
-    scroll.stop()
+    gaps = watch(seconds, lambda: not dock.controller.phase.busy, scrolled=viewer if scrolling else None)
     pressed = time.perf_counter()
     dock.job.cancel.click()
     wait(lambda: not dock.controller.phase.busy, 120)
@@ -113,6 +115,7 @@ def measure(seconds: float) -> dict[str, Any]:
             doing = "attack while scrolling" if scrolling else "attack"
             note(f"{doing}, {threads} torch threads", gaps, cancel_s)
     torch.set_num_threads(default)
+    note("scrolling, no attack, same layers", watch(min(seconds, 5), scrolled=viewer))
     viewer.close()
     wait(lambda: False, 0.3)
     dock.controller.join(30)

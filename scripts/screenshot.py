@@ -12,19 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QEventLoop, QTimer
 
 _SIZE = (1560, 960)
 
 
 def wait(until: Callable[[], bool], seconds: float) -> None:
-    """Keep the window alive until something holds; TimeoutError where it does not in time."""
+    """Run the event loop, as napari does, until something holds; TimeoutError where it does not in time."""
     deadline = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not done after {seconds:.0f} s")
-        QApplication.processEvents()
-        time.sleep(0.01)
+    loop, look = QEventLoop(), QTimer()
+    look.setInterval(20)
+    look.timeout.connect(lambda: loop.quit() if until() or time.monotonic() > deadline else None)
+    look.start()
+    loop.exec()
+    look.stop()
+    if time.monotonic() > deadline and not until():
+        raise TimeoutError(f"not done after {seconds:.0f} s")
 
 
 def linger(seconds: float) -> None:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QCoreApplication, QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from .case_layers import CaseLayers
+from .column import scrolling_column
 from .controller import CaseInHand, Controller, CtToShow, Outcome
 from .core import Core, Offers, PackageCore, Saved
 from .drop_slider import DropSlider
 from .inputs_panel import InputsPanel
 from .job_panel import JobPanel
-from .layer_source import take_layer
 from .layers import known
 from .limits_panel import LimitsPanel
 from .organs_panel import OrgansPanel
 from .questions import ask_save_folder, ask_series, ask_trust
 from .result_panel import ResultPanel
 from .state import Phase
-from .wishes import AttackWish, CaseWish
+from .wishes import AttackWish
 
 if TYPE_CHECKING:
     import napari
@@ -107,26 +107,6 @@ class AttackDock(QWidget):
 
     # Wishes from the panels
 
-    def _case_wish(self) -> CaseWish:
-        """The inputs as a wish; ValueError with one line where something is missing."""
-        ct, network, reference = (
-            self.inputs.ct.value(),
-            self.inputs.network.value(),
-            self.inputs.reference.value(),
-        )
-        if ct is None:
-            raise ValueError("Choose a CT: an open image layer, a file or a DICOM folder.")
-        if network is None:
-            raise ValueError("Choose a network: a known one, a checkpoint file or a model folder.")
-        return CaseWish(
-            ct=ct if isinstance(ct, Path) else take_layer(ct),
-            network=str(network),
-            reference=reference if reference is None or isinstance(reference, Path) else take_layer(reference),
-            label_names=self.inputs.names_file,
-            region=self.inputs.region_text,
-            device=self.inputs.device.currentText(),
-        )
-
     def _attack_wish(self) -> AttackWish:
         chosen = self.organs.chosen_names() if self.controller.in_hand is not None else ()
         return AttackWish(drop=self.slider.drop(), organs=chosen, **self.limits.values())
@@ -134,7 +114,7 @@ class AttackDock(QWidget):
     def _ask(self, do: Any) -> None:
         self._say("", False)
         try:
-            do(self._case_wish())
+            do(self.inputs.wish())
         except ValueError as fault:
             self._say(str(fault), True)
 
@@ -149,7 +129,7 @@ class AttackDock(QWidget):
     # What the controller tells
 
     def _on_phase(self, phase: Phase) -> None:
-        ready = self.inputs.ct.value() is not None and self.inputs.network.value() is not None
+        ready = self.inputs.complete
         self.inputs.setEnabled(not phase.busy)
         for panel in (self.organs, self.slider, self.limits):
             panel.setEnabled(not phase.busy)
@@ -248,8 +228,7 @@ class AttackDock(QWidget):
     def _on_inputs(self) -> None:
         """Both chosen: the case is opened, unless a result would be lost by it."""
         self._on_phase(self.controller.phase)
-        ready = self.inputs.ct.value() is not None and self.inputs.network.value() is not None
-        if ready and self.controller.outcome is None and not self.controller.phase.busy:
+        if self.inputs.complete and self.controller.outcome is None and not self.controller.phase.busy:
             self._opening_timer.start()
 
     def _on_draw(self) -> None:
@@ -261,39 +240,17 @@ class AttackDock(QWidget):
     # Widgets
 
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.setSpacing(8)
         self._message.setWordWrap(True)
         self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._message.hide()
-        use = QLabel("Research use only.")
-        font = use.font()
-        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.85))
-        use.setFont(font)
-        for widget in (
-            self.inputs,
-            _rule(),
-            self.organs,
-            self.slider,
-            self.limits,
-            _rule(),
-            self.job,
-            self._message,
-            self.result,
-        ):
-            column.addWidget(widget)
-        column.addStretch(1)
-        column.addWidget(use)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
+        groups: list[list[QWidget]] = [
+            [self.inputs],
+            [self.organs, self.slider, self.limits],
+            [self.job, self._message, self.result],
+        ]
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(scrolling_column(groups, "Research use only."))
         self.setMinimumWidth(330)
 
     def _connect(self) -> None:
@@ -342,9 +299,3 @@ def _colours(organs: tuple[Organ, ...]) -> list[str]:
     from ..evidence import organ_colour
 
     return [organ_colour(organ.id) for organ in organs]
-
-
-def _rule() -> QFrame:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    return line

@@ -11,6 +11,8 @@ from superqt import QCollapsible
 
 from .choice_box import Browse, ChoiceBox, ask_file, ask_folder
 from .core import Offers
+from .layer_source import LayerSource, take_layer
+from .wishes import CaseWish
 
 _IMAGES = "Images (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
 _NETWORKS = "Checkpoints (*.pth *.pt *.safetensors *.ts);;All files (*)"
@@ -84,13 +86,32 @@ class InputsPanel(QWidget):
         self.reference.set_offers([(layer.name, layer) for layer in labels])
 
     @property
-    def region_text(self) -> str:
-        return self.region.text().replace(" ", "") or "auto"
+    def complete(self) -> bool:
+        """Whether a CT and a network are chosen."""
+        return self.ct.value() is not None and self.network.value() is not None
 
-    @property
-    def names_file(self) -> Path | None:
-        value = self.label_names.value()
-        return value if isinstance(value, Path) else None
+    def wish(self) -> CaseWish:
+        """What is chosen.
+
+        Raises
+        ------
+        ValueError
+            With one line, where something is missing or a layer is no CT.
+        """
+        ct, network, reference = self.ct.value(), self.network.value(), self.reference.value()
+        names = self.label_names.value()
+        if ct is None:
+            raise ValueError("Choose a CT: an open image layer, a file or a DICOM folder.")
+        if network is None:
+            raise ValueError("Choose a network: a known one, a checkpoint file or a model folder.")
+        return CaseWish(
+            ct=_path_or_layer(ct),
+            network=str(network),
+            reference=None if reference is None else _path_or_layer(reference),
+            label_names=names if isinstance(names, Path) else None,
+            region=self.region.text().replace(" ", "") or "auto",
+            device=self.device.currentText(),
+        )
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -118,3 +139,7 @@ class InputsPanel(QWidget):
         column.addLayout(form)
         column.addWidget(fold)
         column.addWidget(self.open_button)
+
+
+def _path_or_layer(value: Any) -> Path | LayerSource:
+    return value if isinstance(value, Path) else take_layer(value)

@@ -52,7 +52,6 @@ class JobPanel(QWidget):
         self.bar.setTextVisible(False)
         self.line = QLabel("")
         self.line.setWordWrap(True)
-        self.line.setMinimumHeight(2 * self.line.fontMetrics().height())
         row = QHBoxLayout()
         for button in (self.run, self.cancel, self.save):
             row.addWidget(button)
@@ -62,6 +61,7 @@ class JobPanel(QWidget):
         column.addLayout(row)
         column.addWidget(self.bar)
         column.addWidget(self.line)
+        self.line.hide()
 
     def show_phase(self, phase: Phase, *, can_run: bool, can_save: bool) -> None:
         self.run.setEnabled(can_run and not phase.busy)
@@ -78,6 +78,7 @@ class JobPanel(QWidget):
         else:
             self.bar.setValue(0)
             self.line.setText("")
+        self.line.setVisible(phase.busy)
 
     def show_progress(self, progress: Progress, target: float | None) -> None:
         self.bar.setValue(round(progress.fraction * _RANGE))

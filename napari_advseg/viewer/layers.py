@@ -37,7 +37,8 @@ def show_scene(viewer: ViewerModel, scene: Scene) -> None:
     for plan in scene.plans:
         old = present.get(plan.role)
         if old is not None and _fits(old, plan):
-            old.data = plan.data
+            if plan.role != "ct" or not np.array_equal(old.data, plan.data):  # a CT seldom changes
+                old.data = plan.data
             old.metadata[KEY] = known(old) | plan.options["metadata"][KEY]
             continue
         kept = _look(old) if old is not None else {}

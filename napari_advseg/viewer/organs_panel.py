@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QW
 if TYPE_CHECKING:
     from ..attacks import Organ
 
-_LINE = 21  # pixels per entry
+_MOST_LINES = 8
 
 
 def colour_icon(colour: str) -> QIcon:
@@ -56,7 +56,8 @@ class OrgansPanel(QWidget):
             self._list.addItem(item)
         self._list.blockSignals(False)
         self._list.setVisible(bool(organs))
-        self._list.setFixedHeight(_LINE * min(max(len(organs), 2), 7) + 6)
+        line = max(14, self._list.sizeHintForRow(0))
+        self._list.setFixedHeight(line * min(max(len(organs), 2), _MOST_LINES) + 6)
         self._note.setText(
             "Organs and their clean Dice" if organs else "No organ can be scored: each needs at least 50 voxels"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrows import thin_arrows
+from .arrows import drawn_length, thin_arrows
 from .layer_source import KEY
 from .placement import Placement
 
@@ -196,13 +196,15 @@ def _arrows_plan(finding: Finding, case_id: str, placement: Placement) -> LayerP
     arrows, length = thin_arrows(shown, placement.scale)
     most = max(0.1, float(length.max(initial=0.0)))
     note = "an arrow at p ends where the perturbed CT was taken from: perturbed(p) = CT(p + u(p)) + a(p)"
+    times = drawn_length(arrows, length, placement.scale)
     options = placement.crop_options(result.view) | {
-        "name": "Displacement (mm)",
+        "name": "Displacement" + (f", drawn {times} times as long" if times > 1 else ""),
+        "length": times,
         "features": {"mm": length},
         "edge_color": "mm" if len(length) else "white",
         "edge_colormap": "turbo",
         "edge_contrast_limits": (0.0, most),
-        "edge_width": 0.35,
+        "edge_width": 0.7,
         "vector_style": "arrow",
         "projection_mode": "none",
         "opacity": 0.9,

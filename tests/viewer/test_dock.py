@@ -346,6 +346,21 @@ def test_a_run_with_changed_inputs_opens_the_case_first(make_dock: MakeDock, qtb
     assert [wish.region for wish in core.opened] == ["auto", "0:6,2:18,3:21"]
 
 
+def test_a_ct_layer_of_this_plugin_is_used_as_it_is(make_dock: MakeDock, qtbot: Any) -> None:
+    core = FakeCore()
+    dock = make_dock(core)
+    layer = opened(dock, qtbot)
+    own = case_layers(dock)["ct"]
+    dock._viewer.layers.remove(layer)
+    dock.inputs.ct.set_value(own)
+    qtbot.waitUntil(lambda: len(core.opened) == 2, timeout=10_000)
+    settle(dock, qtbot)
+    dock.job.run.click()
+    qtbot.waitUntil(lambda: dock.controller.outcome is not None, timeout=10_000)
+    assert len(core.opened) == 2, "the case in hand is attacked without being opened again"
+    assert case_layers(dock)["ct"] is own
+
+
 def test_painting_on_a_segmentation_changes_no_result(make_dock: MakeDock, qtbot: Any) -> None:
     dock = make_dock(FakeCore())
     attacked(dock, qtbot)
