@@ -77,7 +77,7 @@ def search(
         )
     run = _Run(target, settings)
     stopped = ""
-    with target.placed.network.stopping_at(cancel.check):
+    with target.placed.network.stopping_at(cancel.check), target.synthesis.stopping_at(cancel.check):
         try:
             yield from run.descend()
             yield from run.calibrate()

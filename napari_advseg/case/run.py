@@ -85,7 +85,7 @@ def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progres
     )
     meter = CostMeter(case.network.passes)
     drops: list[float] = []
-    with case.network.stopping_at(cancel.check):
+    with case.network.stopping_at(cancel.check), result.synthesis.stopping_at(cancel.check):
         for draw in range(CONTROL_DRAWS):
             yield Progress(
                 "Trying random changes of the same size",

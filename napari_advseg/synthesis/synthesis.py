@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,11 +102,21 @@ class Synthesis:
         self.axes = tuple(axis for axis in range(3) if axis != kind.still_axis)
         if any(a > b or c < d for a, b, c, d in zip(view.start, region.start, view.stop, region.stop, strict=True)):
             raise ValueError(f"the region {region} must lie within the view {view}")
+        self._check: Callable[[], None] | None = None
         self._lattices = self._make_lattices()
         self._image, self._offset = self._prepare_image()
         self._body = torch.from_numpy(body_mask(ct.hu)[view.slices]).to(device)
         spacing = torch.tensor([ct.grid.spacing[axis] for axis in self.axes], device=device)
         self._spacing = spacing.view(-1, 1, 1, 1)
+
+    @contextmanager
+    def stopping_at(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call ``check`` before every field that is made while inside; what it raises ends the work."""
+        before, self._check = self._check, check
+        try:
+            yield
+        finally:
+            self._check = before
 
     @property
     def size(self) -> int:
@@ -135,6 +147,8 @@ class Synthesis:
 
     def fields(self, parameters: Tensor, strength: float) -> tuple[Tensor, Tensor]:
         """Displacement (3, z, y, x) in voxels and appearance (z, y, x) in HU, not yet cut to the body."""
+        if self._check is not None:
+            self._check()
         parts = self.split(parameters)
         displacement = torch.zeros(3, *self.view.shape, device=self.device)
         if self.kind.deformation:
@@ -193,12 +207,13 @@ class Synthesis:
             return parameters
         low, high = self.budget.jacobian
         velocity = self.split(parameters)[0]
-        for _ in range(60):
+        for _ in range(30):
             displacement, _ = self.fields(parameters, 1.0)
             smallest, largest = self.jacobian_range(displacement)
             if smallest >= low and largest <= high:
                 break
-            velocity *= 0.9
+            excess = max((1 - smallest) / (1 - low), (largest - 1) / (high - 1))  # nearly linear in the velocity
+            velocity *= max(0.3, min(0.97, 0.98 / excess))
         else:
             velocity.zero_()
         return parameters
