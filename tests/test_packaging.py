@@ -38,7 +38,10 @@ def test_the_wheel_holds_the_manifest_and_the_shipped_network_and_no_tests(wheel
 def test_the_manifest_is_valid_from_the_wheel_and_from_the_editable_install(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "import sys; from npe2 import PluginManifest; m = PluginManifest.from_file(sys.argv[1]); print(len(m.contributions.widgets))"
+    code = (
+        "import sys; from npe2 import PluginManifest\n"
+        "print(len(PluginManifest.from_file(sys.argv[1]).contributions.widgets))"
+    )
     for manifest in (tmp_path / "napari_advseg" / "napari.yaml", ROOT / "napari.yaml"):
         done = subprocess.run([sys.executable, "-c", code, str(manifest)], capture_output=True, text=True)
         assert done.stdout.strip() == "1", done.stderr
