@@ -163,9 +163,7 @@ def verify(
 def main() -> NoReturn:
     """Run the command line; every wrong request ends in one line and status 2."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+        status = app(standalone_mode=False)  # typer hands back the status of its Exit here
     except typer.Abort:
         sys.exit(FAULT)
     except KeyboardInterrupt:
@@ -173,7 +171,7 @@ def main() -> NoReturn:
         sys.exit(FAULT)
     except Exception as fault:
         sys.exit(_report(fault))
-    sys.exit(0)
+    sys.exit(status or 0)
 
 
 def _report(fault: Exception) -> int:

@@ -125,7 +125,8 @@ def _given_reference(request: CaseRequest, grid: Grid, wanted: dict[int, str]) -
         result = np.where(np.isin(labels, known), labels, 0).astype(np.uint16)
         if not result.any():
             raise ValueError(
-                f"no label of the reference has an id of the network ({known}): name its ids with --label-names"
+                f"no label of the reference has an id of the network ({known}): "
+                "give the names of its ids (--label-names in the shell)"
             )
         return result
     names = read_label_names(request.label_names) if isinstance(request.label_names, Path) else request.label_names

@@ -45,6 +45,9 @@ class Grid:
             raise ValueError(f"a grid needs three axes of at least one voxel; got shape {self.shape}")
         if min(self.spacing) <= 0 or not np.all(np.isfinite(self.spacing)):
             raise ValueError(f"spacing must be positive mm along (z, y, x); got {self.spacing}")
+        # ITK's inverse breaks down on denormal numbers, which rotations leave behind.
+        snapped = tuple(0.0 if abs(value) < 1e-12 else float(value) for value in self.direction)
+        object.__setattr__(self, "direction", snapped)
         matrix = self.direction_matrix
         if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-4):
             raise ValueError(f"the direction matrix must be orthonormal; got {self.direction}")

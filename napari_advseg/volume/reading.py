@@ -24,7 +24,7 @@ class SeveralSeriesError(ValueError):
         self.series = series
         listed = "; ".join(f"{index}: {count} slices, ...{uid[-12:]}" for index, (uid, count) in enumerate(series))
         super().__init__(
-            f"{folder} holds {len(series)} DICOM series ({listed}): pick one by its number (--series), "
+            f"{folder} holds {len(series)} DICOM series ({listed}): pick one by its number (--series in the shell), "
             "or give one file of the wanted series"
         )
 
@@ -91,7 +91,7 @@ def read_labels(path: str | Path, onto: Grid) -> NDArray[np.int32]:
     if grid_of(image).matches(onto):
         return np.asarray(array, dtype=np.int32)
     moved = sitk.Resample(
-        sitk.Cast(image, sitk.sitkInt32),
+        image_on(array.astype(np.int32), grid_of(image)),
         image_on(np.zeros(onto.shape, np.uint8), onto),
         sitk.Transform(),
         sitk.sitkNearestNeighbor,

@@ -56,6 +56,13 @@ def test_a_crop_lies_where_it_was_cut(grid: Grid) -> None:
     assert grid_of(cut).matches(grid.crop(region.slices), 1e-6)
 
 
+def test_a_direction_with_denormal_numbers_does_not_break_itk() -> None:
+    tiny = 1.9e-310
+    grid = Grid((3, 3, 3), (1.0, 0.4, 1.0), direction=(-1.0, 0.0, 0.0, 0.0, tiny, -1.0, 0.0, -1.0, -tiny))
+    image = image_on(np.ones(grid.shape, np.uint8), grid)
+    assert sitk.GetArrayFromImage(sitk.Resample(image, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)).all()
+
+
 @pytest.mark.parametrize(
     ("shape", "spacing", "direction", "word"),
     [
