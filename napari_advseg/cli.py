@@ -95,14 +95,11 @@ def demo(
     finding = _attack_and_save(request, AttackRequest(drop=drop), out, as_json=False)
     if _has_display():
         try:
-            from .viewer import open_in_napari
-        except ImportError:
-            _say("napari is not installed: pip install 'napari-advseg[pyqt6]' shows the result in it")
-        else:
-            import napari
+            from .viewer import show_until_closed
 
-            open_in_napari(finding)
-            napari.run()
+            show_until_closed(finding)
+        except ModuleNotFoundError:
+            _say("napari is not installed: pip install 'napari-advseg[pyqt6]' shows the result in it")
     raise typer.Exit(REACHED if finding.result.reached else NOT_REACHED)
 
 

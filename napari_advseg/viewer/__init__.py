@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dock import AttackDock
-    from .open import open_in_napari
+    from .open import open_in_napari, show_until_closed
 
-_WHERE = {"AttackDock": "dock", "open_in_napari": "open"}
+_WHERE = {"AttackDock": "dock", "open_in_napari": "open", "show_until_closed": "open"}
 
-__all__ = ["AttackDock", "open_in_napari"]
+__all__ = ["AttackDock", "open_in_napari", "show_until_closed"]
 
 
 def __getattr__(name: str) -> Any:

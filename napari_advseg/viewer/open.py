@@ -33,3 +33,11 @@ def open_in_napari(finding: Finding, viewer: napari.Viewer | None = None) -> nap
     if found.focus is not None:
         go_to(viewer, layers_of(viewer, case_id)["perturbed"], found.focus)
     return viewer
+
+
+def show_until_closed(finding: Finding) -> None:
+    """Show a finding in a new napari and return when its window is closed."""
+    import napari
+
+    open_in_napari(finding)
+    napari.run()
