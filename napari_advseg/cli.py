@@ -175,6 +175,11 @@ def _report(fault: Exception) -> int:
     import click
     from pydantic import ValidationError
 
+    from .attacks import Cancelled
+
+    if isinstance(fault, Cancelled):
+        _say("stopped before anything was measured; nothing was written")
+        return FAULT
     if hasattr(fault, "format_message") and hasattr(fault, "exit_code"):  # typer's own usage errors
         _say(f"error: {fault.format_message()}")
         return WRONG_REQUEST

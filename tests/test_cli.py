@@ -1,26 +1,50 @@
-"""The shell, run as a user does: another process, exit status, standard output and error."""
+"""The shell: exit status, standard output and error; one run as a user does it, in a process of its own."""
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from toy_networks import graded_ct, threshold_network
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "napari_advseg", *map(str, arguments)]
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def shell(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = os.environ | environment
-    env.pop("DISPLAY", None)
-    return subprocess.run(command(*arguments), capture_output=True, text=True, env=env, timeout=300)
+def shell(*arguments: object) -> Done:
+    """The command line in this process: what it prints and the status that it ends with."""
+    from napari_advseg import cli
+
+    out, err, argv = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["napari-advseg", *map(str, arguments)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        sys.argv = argv
+    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def process(*arguments: object) -> Done:
+    """The command as a process of its own, without a display."""
+    env = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
+    command = [sys.executable, "-m", "napari_advseg", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +54,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def attack(case: Path, out: Path, *more: object) -> subprocess.CompletedProcess[str]:
-    return shell(
+def attack(case: Path, out: Path, *more: object, run: Callable[..., Done] = shell) -> Done:
+    return run(
         "attack", case / "ct.nii.gz", "--network", "phantom2d", "--reference", case / "labels.nii.gz",
         "--label-names", case / "labels.json", "--out", out, *more,
     )  # fmt: skip
@@ -52,7 +76,7 @@ def test_attack_verify_and_json(case: Path, tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_not_reached_ends_with_status_3_and_the_closest(case: Path, tmp_path: Path) -> None:
-    done = attack(case, tmp_path / "b", "--drop", 0.6, "--max-hu", 1, "--no-deformation")
+    done = attack(case, tmp_path / "b", "--drop", 0.6, "--max-hu", 1, "--no-deformation", run=process)
     assert done.returncode == 3, done.stderr
     assert "NOT reached, closest" in done.stderr
     assert json.loads((tmp_path / "b" / "result.json").read_text())["reached"] is False
@@ -104,19 +128,46 @@ def test_inspect_prints_the_card() -> None:
     assert "liver" in plain
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
-def test_interrupting_saves_the_best_so_far(case: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(
-            "attack", case / "ct.nii.gz", "--network", "phantom2d", "--reference", case / "labels.nii.gz",
-            "--label-names", case / "labels.json", "--drop", 0.6, "--out", tmp_path / "b",
-        ),
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    time.sleep(9)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode in (0, 3), errors
+def _interrupted_after(steps: int, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the shell's job on a toy network and press Ctrl-C after so many steps of progress."""
+    import napari_advseg.case
+    from napari_advseg import cli
+    from napari_advseg.volume import write_image
+
+    real = napari_advseg.case.run
+
+    def run(*arguments: object) -> object:
+        job = real(*arguments)
+        for count in itertools.count():
+            if count == steps:
+                signal.raise_signal(signal.SIGINT)
+            try:
+                yield next(job)
+            except StopIteration as end:
+                return end.value
+
+    monkeypatch.setattr(napari_advseg.case, "run", run)
+    ct, labels = graded_ct()
+    path = write_image(out.parent / "labels.nii.gz", labels, ct.grid)
+    request = napari_advseg.case.CaseRequest(ct=ct, network=threshold_network(), reference=path)
+    cli._attack_and_save(request, napari_advseg.case.AttackRequest(drop=0.3), out, as_json=False)
+
+
+def test_interrupting_saves_the_best_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    _interrupted_after(8, tmp_path / "b", monkeypatch)
     record = json.loads((tmp_path / "b" / "result.json").read_text())
-    assert record["stopped"] in ("", "cancelled")
+    assert record["stopped"] == "cancelled"
+    assert isinstance(record["control"]["drop"], float)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_interrupting_before_anything_was_measured_ends_in_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    from napari_advseg import cli
+    from napari_advseg.attacks import Cancelled
+
+    with pytest.raises(Cancelled) as caught:
+        _interrupted_after(2, tmp_path / "b", monkeypatch)
+    assert cli._report(caught.value) == 1
+    assert "stopped before anything was measured" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()

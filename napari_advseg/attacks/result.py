@@ -64,7 +64,7 @@ class AttackResult:
     reference, moved_reference
         The reference on the whole CT, in the network's ids, and moved with the anatomy.
     path
-        Measured points of the strength path, by strength.
+        Measured points of the strength path of ``parameters``, by strength.
     strength
         Where on the path the result lies.
     stopped

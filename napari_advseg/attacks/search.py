@@ -94,7 +94,7 @@ class _Run:
     def __init__(self, target: Target, settings: SearchSettings) -> None:
         self.target, self.settings = target, settings
         self.best: Measured | None = None
-        self.path: list[PathPoint] = [PathPoint(0.0, 0.0)]
+        self._on_path: list[Measured] = []
         self.meter = CostMeter(target.placed.network.passes)
         self._weights = _parameter_weights(target)
         self._started = time.monotonic()
@@ -134,9 +134,9 @@ class _Run:
         strongest = self.best
         parameters = strongest.parameters
         self._planned = self._spent + 6
-        # Hard Dice may fall short by a little: a slightly stronger change then brackets the target.
+        # Where every step fell short, a slightly stronger change may bracket the target.
         for _ in range(3):
-            if strongest.drop >= self.settings.drop - self.settings.tolerance / 4 or strongest.drop <= 0:
+            if self._hit(strongest) or strongest.drop >= self.settings.drop or strongest.drop <= 0:
                 break
             yield self._progress("Making it a little stronger", 1)
             factor = float(np.clip(self.settings.drop / strongest.drop, 1.02, 1.3))
@@ -147,11 +147,10 @@ class _Run:
         def measure(strength: float) -> float:
             measured = self.target.measure(parameters, strength)
             self._consider(measured)
-            self.path.append(PathPoint(strength, measured.drop))
+            self._on_path.append(measured)
             return measured.drop
 
-        self.path.append(PathPoint(1.0, strongest.drop))
-        self.path_parameters = parameters
+        self._on_path.append(strongest)
         points = first_crossing(measure, strongest.drop, self.settings.drop, self.settings.tolerance / 4)
         for _ in points:
             yield self._progress("Setting the strength", 1)
@@ -178,7 +177,7 @@ class _Run:
             attacked_labels=target.placed.embed(best.attacked),
             reference=target.reference,
             moved_reference=moved,
-            path=tuple(sorted(self.path, key=lambda point: point.strength)),
+            path=self._path_of(best),
             strength=best.strength,
             parameters=best.parameters,
             synthesis=target.synthesis,
@@ -186,6 +185,12 @@ class _Run:
             seed=self.settings.seed,
             stopped=stopped,
         )
+
+    def _path_of(self, best: Measured) -> tuple[PathPoint, ...]:
+        """What was measured on the path through ``best``, by strength; other parameters have another path."""
+        points = {0.0: 0.0, best.strength: best.drop}
+        points |= {m.strength: m.drop for m in self._on_path if torch.equal(m.parameters, best.parameters)}
+        return tuple(PathPoint(strength, points[strength]) for strength in sorted(points))
 
     def _step(self, parameters: Tensor, gradient: Tensor, wanted: float) -> Tensor:
         """Decay towards zero, plus the step along the gradient that makes up for it and for what is missing."""

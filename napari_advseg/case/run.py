@@ -26,7 +26,9 @@ from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
 
 T = TypeVar("T")
-_SEARCH_SHARE = 0.85  # of the progress bar; the random control takes the rest
+CONTROL_DRAWS = 3
+_OPENING_SHARE = 0.1  # of the whole job's progress bar
+_SEARCH_SHARE = 0.85  # of the attack's; the random control takes the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,8 @@ def run(
     case_request: CaseRequest, attack_request: AttackRequest, cancel: CancelToken
 ) -> Generator[Progress, None, Finding]:
     """The whole job. Yields progress, returns the finding."""
-    case = yield from open_case(case_request, cancel)
-    return (yield from attack_case(case, attack_request, cancel))
+    case = yield from _scaled(open_case(case_request, cancel), 0.0, _OPENING_SHARE)
+    return (yield from _scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
 
 
 def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Generator[Progress, None, Finding]:
@@ -92,7 +94,7 @@ def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progres
                 _SEARCH_SHARE + 0.1 * draw / CONTROL_DRAWS,
                 result.achieved_drop,
             )
-            drops += measure_control(target, replace(result, seed=result.seed + draw), draws=1)
+            drops.append(measure_control(target, result, draw))
     yield Progress("Measuring the change", 0.97, result.achieved_drop)
     spent, cost = meter.read(), result.cost
     total = replace(
@@ -102,9 +104,6 @@ def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progres
         peak_memory_mb=spent.peak_memory_mb,
     )
     return Finding(case, replace(result, cost=total), measure_evidence(result, drops))
-
-
-CONTROL_DRAWS = 3
 
 
 def save_finding(finding: Finding, folder: str | Path) -> Path:

@@ -3,7 +3,7 @@
 from .bundle import check_replaceable, result_record, save_bundle
 from .control import control_parameters, measure_control
 from .figure import draw_figure, sentence
-from .measures import Evidence, measure_evidence, noise_ratio, ssim
+from .measures import Evidence, measure_evidence, newly_wrong, noise_ratio, ssim
 from .palette import organ_colour
 from .verification import Check, verify_bundle
 
@@ -15,6 +15,7 @@ __all__ = [
     "draw_figure",
     "measure_control",
     "measure_evidence",
+    "newly_wrong",
     "noise_ratio",
     "organ_colour",
     "result_record",

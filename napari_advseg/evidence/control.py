@@ -13,6 +13,7 @@ from torch import Tensor
 from ..attacks import AttackResult, Target
 from ..synthesis import Synthesis
 
+_FIRST_SEED = 1000
 _SCALINGS = 4  # the bounds are smooth, so the size does not scale quite linearly with the parameters
 
 
@@ -35,9 +36,9 @@ def control_parameters(result: AttackResult, seed: int) -> Tensor:
     return synthesis.project(parameters)
 
 
-def measure_control(target: Target, result: AttackResult, draws: int) -> list[float]:
-    """Drops of ``draws`` random controls, one forward pass each, measured as the attack is."""
-    return [target.measure(control_parameters(result, result.seed + 1000 + draw)).drop for draw in range(draws)]
+def measure_control(target: Target, result: AttackResult, draw: int) -> float:
+    """The drop of one random control, one forward pass, measured as the attack is; every ``draw`` is another."""
+    return target.measure(control_parameters(result, _FIRST_SEED + result.seed + draw)).drop
 
 
 def _random_phases(part: Tensor, generator: torch.Generator) -> Tensor:

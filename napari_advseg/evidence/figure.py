@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..attacks import AttackResult
 from ..volume import SOFT_TISSUE, Grid, Region, Reorientation, reorient, reorient_grid, reorientation
-from .measures import Evidence
+from .measures import Evidence, newly_wrong
 from .palette import organ_colour
 
 _PLANES = (("axial", 0), ("coronal", 1), ("sagittal", 2))
@@ -82,14 +82,12 @@ class _Scene:
         spacing = np.array(self.grid.spacing, np.float32).reshape(3, 1, 1, 1)
         self.length = np.sqrt(np.square(components * spacing).sum(0))
         self.organs = [organ.id for organ in result.organs]
-        self.worst = self._worst_place(turn(result.moved_reference))
+        self.worst = self._worst_place(turn(newly_wrong(result)))
 
-    def _worst_place(self, moved: NDArray[Any]) -> tuple[int, int, int]:
-        """On each axis the slice with most newly wrong voxels of the scored organs."""
-        scored = np.isin(moved, self.organs) | np.isin(self.attacked_labels, self.organs)
-        wrong = scored & (self.attacked_labels != moved) & (self.clean_labels != self.attacked_labels)
+    def _worst_place(self, wrong: NDArray[Any]) -> tuple[int, int, int]:
+        """On each axis the slice with most newly wrong voxels; of the organs where there are none."""
         if not wrong.any():
-            wrong = scored if scored.any() else np.ones_like(scored)
+            wrong = np.isin(self.clean_labels, self.organs)
         z, y, x = (
             int(np.argmax(wrong.sum(axis=tuple(other for other in range(3) if other != axis)))) for axis in range(3)
         )

@@ -62,6 +62,14 @@ def measure_evidence(result: AttackResult, control_drops: list[float]) -> Eviden
     )
 
 
+def newly_wrong(result: AttackResult) -> NDArray[np.bool_]:
+    """Voxels of the scored organs, (z, y, x) of the whole CT, that the attack alone made wrong."""
+    organs = [organ.id for organ in result.organs]
+    wrong = (result.attacked_labels != result.moved_reference) & (result.attacked_labels != result.clean_labels)
+    wrong &= np.isin(result.attacked_labels, organs) | np.isin(result.moved_reference, organs)
+    return np.asarray(wrong, dtype=bool)
+
+
 def noise_ratio(clean: NDArray[np.float32], perturbed: NDArray[np.float32]) -> float:
     """Noise power of ``perturbed`` over that of ``clean``, both (z, y, x) in HU.
 

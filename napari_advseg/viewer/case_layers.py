@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from .controller import CaseInHand, CtToShow, Outcome
 from .layers import clear_result, go_to, layers_of, show_scene
 from .placement import Placement
 from .region_drawing import drawing_layer, drawn_box
-from .scene import Scene
+from .scene import LayerPlan, Scene
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -25,6 +26,7 @@ class CaseLayers:
         self._viewer = viewer
         self._placement: Placement | None = None
         self._outcome: Outcome | None = None
+        self._waiting: list[LayerPlan] = []
         self._drawing: Shapes | None = None
         self._tell_region: Callable[[str], Any] | None = None
 
@@ -43,15 +45,18 @@ class CaseLayers:
     def show_case(self, in_hand: CaseInHand) -> None:
         """The clean segmentation; what an earlier case on the same CT had shown goes."""
         clear_result(self._viewer, in_hand.id)
-        self._outcome = None
+        self._outcome, self._waiting = None, []
         self._placement = Placement.of(in_hand.case.ct.grid)
         show_scene(self._viewer, in_hand.scene)
 
     def show_outcome(self, outcome: Outcome) -> None:
-        """The result in place of the last one, and the slice on which it is seen best."""
-        show_scene(self._viewer, outcome.scene)
+        """The result in place of the last one, and the slice on which it is seen best.
+
+        One layer per turn of the event loop: each costs napari a fifth of a second, and together they would freeze it.
+        """
         self._outcome = outcome
-        self.go_to_focus()
+        self._waiting = list(outcome.scene.plans)
+        self._show_next()
 
     def go_to_focus(self) -> None:
         """Go to the place with most newly wrong voxels."""
@@ -62,6 +67,16 @@ class CaseLayers:
         layer = present.get("attacked") or present.get("perturbed") or present.get("ct")
         if layer is not None:
             go_to(self._viewer, layer, outcome.scene.focus)
+
+    def _show_next(self) -> None:
+        outcome = self._outcome
+        if outcome is None or not self._waiting:
+            return
+        show_scene(self._viewer, Scene(outcome.case_id, (self._waiting.pop(0),)))
+        if self._waiting:
+            QTimer.singleShot(0, self._show_next)
+        else:
+            self.go_to_focus()
 
     def draw_region(self, tell: Callable[[str], Any]) -> None:
         """Let the user draw rectangles; ``tell`` is given the region in the CT's voxels after each.
@@ -76,12 +91,16 @@ class CaseLayers:
         self._tell_region = tell
         layer = drawing_layer(self._viewer)
         if layer is not self._drawing:
-            self.disconnect_all()
+            self._let_go_of_drawing()
             self._drawing = layer
             layer.events.data.connect(self._on_drawn)
 
     def disconnect_all(self) -> None:
-        """Let go of the drawing."""
+        """Let go of the drawing, and of layers still to be shown."""
+        self._waiting = []
+        self._let_go_of_drawing()
+
+    def _let_go_of_drawing(self) -> None:
         if self._drawing is not None:
             self._drawing.events.data.disconnect(self._on_drawn)
             self._drawing = None

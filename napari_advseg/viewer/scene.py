@@ -217,13 +217,11 @@ def _arrows_plan(finding: Finding, case_id: str, placement: Placement) -> LayerP
 
 def _focus(finding: Finding, placement: Placement) -> tuple[int, int, int] | None:
     """The place with most newly wrong voxels of the scored organs, axis by axis; None where nothing changed."""
-    result = finding.result
-    scored = [organ.id for organ in result.organs]
-    changed = (result.attacked_labels != result.moved_reference) & (result.attacked_labels != result.clean_labels)
-    changed &= np.isin(result.attacked_labels, scored) | np.isin(result.moved_reference, scored)
+    from ..evidence import newly_wrong
+
+    changed = placement.to_shown(newly_wrong(finding.result))
     if not changed.any():
         return None
-    changed = placement.to_shown(changed)
     z = int(changed.sum((1, 2)).argmax())
     return z, int(changed[z].sum(1).argmax()), int(changed[z].sum(0).argmax())
 

@@ -149,3 +149,15 @@ def test_reference_voxels_that_the_network_is_not_shown_count_as_lost() -> None:
     measured = Target(placed, synthesis, reference, organs).measure(synthesis.zeros())
     assert organs[0].clean == pytest.approx(2 / 3, abs=0.01)
     assert measured.drop == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("drop", [0.1, 0.3, 0.9])
+def test_the_path_is_that_of_the_result(drop: float) -> None:
+    target, clean = target_of(threshold_network(), Budget(3.0, 12.0))
+    result = finish(search(target, SearchSettings(drop), clean, CancelToken()))
+    strengths = [point.strength for point in result.path]
+    assert strengths == sorted(set(strengths))
+    assert strengths[0] == 0.0
+    assert result.strength in strengths
+    for point in result.path:
+        assert target.measure(result.parameters, point.strength).drop == pytest.approx(point.drop)

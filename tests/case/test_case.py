@@ -93,9 +93,9 @@ def test_the_whole_job_reports_progress_that_only_grows(tmp_path: Path) -> None:
     assert finding.result.reached
     assert finding.evidence is not None
     assert abs(finding.evidence.control_drop) < finding.result.achieved_drop / 5
-    attacking = [step.fraction for step in steps[4:]]
-    assert attacking == sorted(attacking)
-    assert steps[-1].fraction <= 1
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert 0.9 < fractions[-1] <= 1
     assert all(step.text for step in steps)
 
 

@@ -47,6 +47,7 @@ def attacked(dock: Any, qtbot: Any) -> Any:
     dock.job.run.click()
     qtbot.waitUntil(lambda: dock.controller.outcome is not None, timeout=10_000)
     settle(dock, qtbot)
+    qtbot.waitUntil(lambda: set(case_layers(dock)) >= RESULT, timeout=10_000)  # they come one by one
     return layer
 
 
@@ -158,7 +159,7 @@ def test_cancel_keeps_the_best_so_far(make_dock: MakeDock, qtbot: Any) -> None:
     assert len(core.attacked) == 1
     assert dock.controller.phase is Phase.DONE
     assert "cancelled" in dock.result.sentence.text()
-    assert set(case_layers(dock)) >= RESULT
+    qtbot.waitUntil(lambda: set(case_layers(dock)) >= RESULT, timeout=10_000)
     assert dock.job.save.isEnabled()
 
 
@@ -186,7 +187,7 @@ def test_a_layer_removed_or_renamed_during_a_run_harms_nothing(make_dock: MakeDo
     dock._viewer.layers.remove(layer)
     dock.job.cancel.click()
     settle(dock, qtbot)
-    assert set(case_layers(dock)) == {"clean"} | RESULT
+    qtbot.waitUntil(lambda: set(case_layers(dock)) == {"clean"} | RESULT, timeout=10_000)
     assert dock.inputs.ct.value() is None
     assert not dock.job.run.isEnabled()
 
