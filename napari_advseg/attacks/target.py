@@ -85,22 +85,30 @@ class Target:
     @torch.no_grad()
     def measure(self, parameters: Tensor, strength: float = 1.0) -> Measured:
         """One forward pass on the CT as it would be saved."""
-        change = self.synthesis.change(parameters, strength)
-        return self._judge(parameters, strength, change, self.placed.scores(change.hu.round()))
+
+        def work() -> Measured:
+            change = self.synthesis.change(parameters, strength)
+            return self._judge(parameters, strength, change, self.placed.scores(change.hu.round()))
+
+        return self.placed.enduring(work)
 
     def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
         """One forward and one backward pass; the gradient of the soft drop with respect to the parameters.
 
         The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on.
         """
-        point = parameters.detach().requires_grad_()
-        change = self.synthesis.change(point)
-        scores = self.placed.scores(change.hu + (change.hu.round() - change.hu).detach())
-        measured = self._judge(parameters, 1.0, change, scores.detach())
-        moved = self.synthesis.move_soft(self._soft_reference, change.displacement)
-        drop = -soft_dice(scores, moved, self.ids, _TEMPERATURE).mean()
-        (gradient,) = torch.autograd.grad(drop, point)
-        return measured, gradient
+
+        def work() -> tuple[Measured, Tensor]:
+            point = parameters.detach().requires_grad_()
+            change = self.synthesis.change(point)
+            scores = self.placed.scores(change.hu + (change.hu.round() - change.hu).detach())
+            measured = self._judge(parameters, 1.0, change, scores.detach())
+            moved = self.synthesis.move_soft(self._soft_reference, change.displacement)
+            drop = -soft_dice(scores, moved, self.ids, _TEMPERATURE).mean()
+            (gradient,) = torch.autograd.grad(drop, point)
+            return measured, gradient
+
+        return self.placed.enduring(work)
 
     def _judge(self, parameters: Tensor, strength: float, change: Change, scores: Tensor) -> Measured:
         attacked = hard_labels(scores)

@@ -21,7 +21,7 @@ from ..attacks import (
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
 from ..networks import SegmentationNetwork
 from ..synthesis import Kind, Synthesis
-from ..volume import organ_key, reorientation
+from ..volume import organ_key
 from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
 
@@ -126,7 +126,7 @@ def finish(steps: Generator[Progress, None, T], on_progress: Callable[[Progress]
 
 def _target(case: Case, request: AttackRequest) -> Target:
     network, grid = case.network, case.ct.grid
-    still_axis = reorientation(grid, network.card.orientation).order[0] if network.card.dimensions == 2 else None
+    still_axis = network.card.slice_axis(grid)
     kind = Kind(
         deformation=request.deformation,
         appearance=request.appearance,

@@ -1,9 +1,10 @@
 """A user's checkpoint as one function: HU volume -> class scores, differentiable."""
 
-from .card import Architecture, Intensity, ModelCard, find_card, read_card
+from .card import Architecture, ModelCard, find_card, read_card
 from .consent import ConsentNeededError, remember_trust, trusted, withdraw_trust
 from .devices import pick_device, working_devices
 from .inspecting import describe
+from .intensity import Intensity
 from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
 from .opening import network_from_module, open_network
 from .registry import cache_folder, fetch, known_networks

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .card import Intensity, ModelCard
+from .card import ModelCard
+from .intensity import Intensity
 
 _ENCODER = (("1", 5, 14), ("2", 14, 28), ("3", 28, 42), ("4", 42, 56), ("5", 56, 70))
 _DECODER = (

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ..volume import organ_key
+from ..volume import Grid, organ_key, reorient_grid
+from .intensity import Intensity
+from .steps import Orient, Permute, Resample, Scale, Step
 
 
 def _labels(value: Any) -> Any:
@@ -19,38 +21,6 @@ def _labels(value: Any) -> Any:
     if isinstance(value, dict) and value and all(isinstance(v, int) for v in value.values()):
         return {int(v): str(k) for k, v in value.items()}
     return value
-
-
-class Intensity(BaseModel):
-    """How HU become the network's input.
-
-    ``none`` hands raw HU on; ``window`` maps [low, high] linearly onto [out_low, out_high], clipped where
-    ``clip``; ``zscore`` clips to [low, high] where given, then subtracts ``mean`` and divides by ``std``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: Literal["none", "window", "zscore"] = "none"
-    low: float | None = None
-    high: float | None = None
-    out_low: float = 0.0
-    out_high: float = 1.0
-    clip: bool = True
-    mean: float = 0.0
-    std: float = Field(1.0, gt=0)
-
-    @model_validator(mode="after")
-    def _complete(self) -> Intensity:
-        if self.rule == "window" and (self.low is None or self.high is None or self.low >= self.high):
-            raise ValueError("the intensity rule 'window' needs low < high, in HU")
-        return self
-
-    @property
-    def window(self) -> tuple[float, float]:
-        """The HU that become ``out_low`` and ``out_high``."""
-        if self.low is None or self.high is None:
-            raise ValueError(f"the intensity rule {self.rule!r} has no window")
-        return self.low, self.high
 
 
 class Architecture(BaseModel):
@@ -80,8 +50,16 @@ class ModelCard(BaseModel):
         Fixed input size along the input's axes; the region is resampled to fill it.
     divisible_by
         Pad the input at its end to a multiple of this.
-    patch
-        Sliding-window size along the input's axes for networks that work on patches.
+    patch, overlap, tiling, weights
+        Sliding-window size along the input's axes for networks that work on patches, the part of it that neighbours
+        share, whose rule places the windows (MONAI's or nnU-Net's), and how a window's voxels count.
+    mirror_axes
+        Input axes over which the network is also shown mirrored; the answers are averaged.
+    steps
+        Pre-processing step by step, instead of ``orientation``, ``spacing``, ``input_size`` and ``intensity``.
+    regions
+        For networks whose channels are sigmoids of regions: the label that each channel paints, later ones over
+        earlier ones. A single channel is (1,).
     region_margin_mm
         What a fixed-size network is shown around the organs, in mm: (superior-inferior, antero-posterior, left-right).
     output
@@ -100,6 +78,12 @@ class ModelCard(BaseModel):
     input_size: tuple[int, ...] | None = None
     divisible_by: int = Field(1, ge=1)
     patch: tuple[int, ...] | None = None
+    overlap: float = Field(0.5, ge=0, lt=1)
+    tiling: Literal["monai", "nnunet"] = "monai"
+    weights: Literal["gaussian", "constant"] = "gaussian"
+    mirror_axes: tuple[int, ...] = ()
+    steps: tuple[Step, ...] = ()
+    regions: tuple[int, ...] | None = None
     region_margin_mm: tuple[float, float, float] = (10.0, 25.0, 25.0)
     intensity: Intensity = Intensity()
     output: Literal["logits", "probabilities"] = "logits"
@@ -133,7 +117,38 @@ class ModelCard(BaseModel):
                 raise ValueError(
                     f"{name} needs {self.dimensions} positive numbers for a {self.dimensions}-D network; got {value}"
                 )
+        if any(axis not in range(self.dimensions) for axis in self.mirror_axes):
+            raise ValueError(f"mirror_axes are input axes, 0 to {self.dimensions - 1}; got {self.mirror_axes}")
+        if self.regions is not None and sorted(self.regions) != list(range(1, len(self.labels))):
+            raise ValueError(f"regions name each label but the background once; got {self.regions}")
         return self
+
+    @property
+    def channels(self) -> int:
+        """How many channels the network's output has."""
+        return len(self.labels) if self.regions is None else len(self.regions)
+
+    def pipeline(self) -> tuple[Step, ...]:
+        """The steps from the CT's voxels to the network's input."""
+        if self.steps:
+            return self.steps
+        still = (None,) * (3 - self.dimensions)  # a 2-D network keeps its slices
+        resample = Resample(
+            spacing=None if self.spacing is None else still + self.spacing,
+            size=None if self.input_size is None else still + self.input_size,
+        )
+        return Orient(axes=self.orientation), resample, Scale(intensity=self.intensity)
+
+    def slice_axis(self, grid: Grid) -> int | None:
+        """The array axis of a CT on ``grid`` along which a 2-D network is run slice by slice; None in 3-D."""
+        if self.dimensions == 3:
+            return None
+        order = [0, 1, 2]
+        for step in self.pipeline():
+            if isinstance(step, Orient | Permute):
+                change = step.change(grid)
+                order, grid = [order[axis] for axis in change.order], reorient_grid(grid, change)
+        return order[0]
 
     @property
     def organs(self) -> dict[int, str]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from itertools import combinations
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..volume import Grid, Region, Reorientation, reorientation
-from .card import Intensity, ModelCard
+from ..volume import Grid, Region, reorientation
+from .card import ModelCard
+from .execution import Execution, checkpointed
+from .steps import run_steps
+from .stitching import Variant, stitch
+from .windows import Windows, plan_windows
 
-NetworkFormat = Literal["published", "shipped", "weights", "torchscript", "module"]
+NetworkFormat = Literal["published", "shipped", "weights", "torchscript", "export", "nnunet", "monai-bundle", "module"]
+T = TypeVar("T")
+_LEAST = 1e-6  # least probability, so that its logarithm stays finite
 
 
 @dataclass
@@ -26,6 +31,18 @@ class Passes:
 
     forward: int = 0
     backward: int = 0
+
+
+class Ensemble(nn.Module):
+    """Several trained copies of one network; their scores are averaged."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, image: Tensor) -> Tensor:
+        answers = [first_output(member(image)) for member in self.members]
+        return torch.stack(answers).mean(0)
 
 
 @dataclass
@@ -38,6 +55,9 @@ class SegmentationNetwork:
         Takes (batch, 1, *spatial) and gives (batch, class, *spatial) at the same size.
     check
         Called before every layer and again on the way back; raise in it to stop a pass within a layer's time.
+    random
+        Whether two passes over the same input differ (dropout that is on at inference). Such a network draws its
+        random numbers from ``seed``, so that passes can be compared; see :meth:`drawing`.
     """
 
     module: nn.Module
@@ -47,13 +67,17 @@ class SegmentationNetwork:
     format: NetworkFormat = "module"
     passes: Passes = field(default_factory=Passes)
     check: Callable[[], None] | None = None
+    random: bool = False
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        self.module.to(self.device).eval()
+        self.module.to(self.device)
+        _put_into_evaluation(self.module)
+        self.execution = Execution(self.card.batch, self.device)
         for parameter in self.module.parameters():
             parameter.requires_grad_(False)
         for layer in self.module.modules():
-            if not isinstance(layer, torch.jit.ScriptModule):
+            if not isinstance(layer, torch.jit.ScriptModule | torch.fx.GraphModule):
                 layer.register_forward_pre_hook(self._before_layer)
                 layer.register_forward_hook(self._after_layer)
 
@@ -73,6 +97,15 @@ class SegmentationNetwork:
         finally:
             self.check = before
 
+    @contextmanager
+    def drawing(self, seed: int) -> Iterator[None]:
+        """Let a random network draw other random numbers while inside; the same seed draws the same ones."""
+        before, self.seed = self.seed, seed
+        try:
+            yield
+        finally:
+            self.seed = before
+
     @property
     def needs_region(self) -> bool:
         """Whether the network has a fixed input size in 3-D, so that somebody must say what it is shown."""
@@ -89,6 +122,48 @@ class SegmentationNetwork:
     @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.module.parameters())
+
+    def variants(self) -> list[Variant]:
+        """Every fold under every mirroring; their mean is the network's answer."""
+        members = list(self.module.members) if isinstance(self.module, Ensemble) else [self.module]
+        axes = self.card.mirror_axes
+        flips = [some for count in range(len(axes) + 1) for some in combinations(axes, count)]
+        return [
+            self._variant(member, tuple(axis + 2 for axis in flip), number * len(flips) + index)
+            for number, member in enumerate(members)
+            for index, flip in enumerate(flips)
+        ]
+
+    def run(self, image: Tensor, windows: Windows) -> Tensor:
+        """(a, b, c) network input -> (class, a, b, c), whatever the module gives: logits or probabilities."""
+        alone = self.random and not windows.whole  # a window draws the same numbers there and back
+        return stitch(image, windows, self.variants(), lambda: 1 if alone else self.execution.batch)
+
+    def _variant(self, member: nn.Module, flip: tuple[int, ...], number: int) -> Variant:
+        def run(cut: Tensor, some: Sequence[int]) -> Tensor:
+            batch = cut if self.card.dimensions == 2 else cut[:, None]
+            if flip:
+                batch = batch.flip(flip)
+            way = self.execution
+            saving = checkpointed(member) if way.checkpointing and torch.is_grad_enabled() else nullcontext()
+            with self._drawn(number * 1_000_003 + some[0]), way.precision(), saving:
+                out = call_module(member, batch.to(way.device), self.card).to(cut.device)
+            if flip:
+                out = out.flip(flip)
+            return out[:, :, None] if self.card.dimensions == 2 else out
+
+        return run
+
+    @contextmanager
+    def _drawn(self, place: int) -> Iterator[None]:
+        """Fixed random numbers for one call, without touching those of the rest of the program."""
+        if not self.random:
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed((self.seed * 7_919 + place) % 2**63)
+            yield
 
     def _before_layer(self, *_: Any) -> None:
         if self.check is not None:
@@ -129,21 +204,29 @@ class PlacedNetwork:
         """
         if tuple(hu.shape) != self.view.shape:
             raise ValueError(f"the network was placed on a view of shape {self.view.shape}; got {tuple(hu.shape)}")
-        card = self.network.card
-        change = reorientation(self.grid, card.orientation)
-        turned = _turn(hu, change)
-        image = _intensity(_resample(turned[None, None], self._input_size(turned.shape)), card.intensity)[0, 0]
-        logits = self._run(image)
-        back = _resample(logits[None], tuple(turned.shape))[0]
-        self.network.passes.forward += 1
+        network, card = self.network, self.network.card
+        stage = run_steps(card.pipeline(), hu, self.view_grid)
+        image = stage.image
+        windows = plan_windows(card, (image.shape[0], image.shape[1], image.shape[2]))
+        answer = network.run(image, windows)
+        if card.output == "probabilities":
+            answer = answer.clamp_min(_LEAST).log()
+        back = stage.back(answer)
+        if card.regions is not None:
+            back = classes_of_regions(back, card.regions, len(card.labels))
+        network.passes.forward += 1
         if back.requires_grad:
             back.register_hook(self._count_backward)
-        return _turn_back(back, change)
+        return back
 
     def labels(self, hu: Tensor) -> NDArray[np.uint16]:
         """The hard segmentation of the view, (z, y, x), as class ids."""
         with torch.inference_mode():
-            return hard_labels(self.scores(hu))
+            return hard_labels(self.enduring(lambda: self.scores(hu)))
+
+    def enduring(self, work: Callable[[], T]) -> T:
+        """``work()``; where memory runs out, again in a way that needs less (see :class:`Execution`)."""
+        return self.network.execution.enduring(self.network.module, work)
 
     def embed(self, in_view: NDArray[np.uint16]) -> NDArray[np.uint16]:
         """A segmentation of the view on the whole CT; background outside."""
@@ -154,47 +237,13 @@ class PlacedNetwork:
     def _count_backward(self, _gradient: Tensor) -> None:
         self.network.passes.backward += 1
 
-    def _input_size(self, turned: torch.Size) -> tuple[int, ...]:
-        card = self.network.card
-        size = list(turned)
-        first = 3 - card.dimensions  # a 2-D network keeps its slices
-        if card.input_size is not None:
-            size[first:] = card.input_size
-        elif card.spacing is not None:
-            order = reorientation(self.grid, card.orientation).order
-            have = [self.grid.spacing[axis] for axis in order][first:]
-            size[first:] = [max(1, round(n * a / b)) for n, a, b in zip(size[first:], have, card.spacing, strict=True)]
-        return tuple(size)
-
-    def _run(self, image: Tensor) -> Tensor:
-        """(s, h, w) network input -> (class, s, h, w) logits."""
-        card = self.network.card
-        batch = image[:, None] if card.dimensions == 2 else image[None, None]
-        padded = _pad(batch, card.divisible_by)
-        if card.patch is not None and card.dimensions == 3:
-            out = _sliding_window(self.network, padded)
-        else:
-            out = torch.cat([self._call(chunk) for chunk in padded.split(card.batch)])
-        for axis, size in enumerate(batch.shape[2:], start=2):
-            out = out.narrow(axis, 0, size)
-        if card.output == "probabilities":
-            out = out.clamp_min(1e-6).log()
-        return out.transpose(0, 1) if card.dimensions == 2 else out[0]
-
-    def _call(self, batch: Tensor) -> Tensor:
-        return call_module(self.network.module, batch, self.network.card)
-
 
 def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:
     """Run the bare module and hold its answer against the card."""
-    out: Any = module(batch)
-    if isinstance(out, tuple | list):  # deep supervision: the first is the full resolution
-        out = out[0]
-    if isinstance(out, dict):
-        out = out["out"] if "out" in out else next(iter(out.values()))
-    if out.shape[1] != len(card.labels):
+    out = first_output(module(batch))
+    if out.shape[1] != card.channels:
         raise ValueError(
-            f"the network '{card.name}' gives {out.shape[1]} classes, its card names {len(card.labels)} "
+            f"the network '{card.name}' gives {out.shape[1]} classes, its card names {card.channels} "
             f"({', '.join(card.labels.values())}): correct the card's labels"
         )
     if out.shape[2:] != batch.shape[2:]:
@@ -206,65 +255,38 @@ def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:
     return scores
 
 
+def first_output(out: Any) -> Tensor:
+    """The full-resolution scores of a module that answers with several (deep supervision) or with names."""
+    if isinstance(out, tuple | list):
+        out = out[0]
+    if isinstance(out, dict):
+        out = out["out"] if "out" in out else next(iter(out.values()))
+    scores: Tensor = out
+    return scores
+
+
+def classes_of_regions(scores: Tensor, order: tuple[int, ...], classes: int) -> Tensor:
+    """Scores of overlapping regions (sigmoids) as scores of classes whose largest is the label.
+
+    nnU-Net paints the regions in their order, each with its class; a voxel keeps the last region that holds it. Class
+    ``order[i]`` therefore wins where region i is above 0 and none of the later ones is; the background where none is.
+    """
+    result = [torch.full_like(scores[0], -torch.inf)] * classes
+    later = torch.full_like(scores[0], -torch.inf)
+    for channel in reversed(range(len(order))):
+        result[order[channel]] = torch.minimum(scores[channel], -later)
+        later = torch.maximum(later, scores[channel])
+    result[0] = -later
+    return torch.stack(result)
+
+
 def hard_labels(scores: Tensor) -> NDArray[np.uint16]:
     """The class of the largest score, (z, y, x)."""
     return scores.detach().argmax(0).to("cpu", torch.int32).numpy().astype(np.uint16)
 
 
-def _turn(tensor: Tensor, change: Reorientation) -> Tensor:
-    lead = tensor.ndim - 3
-    turned = tensor.permute(*range(lead), *(lead + axis for axis in change.order))
-    return turned.flip([lead + axis for axis in change.flips]) if change.flips else turned
-
-
-def _turn_back(tensor: Tensor, change: Reorientation) -> Tensor:
-    lead = tensor.ndim - 3
-    unflipped = tensor.flip([lead + axis for axis in change.flips]) if change.flips else tensor
-    return unflipped.permute(*range(lead), *(lead + axis for axis in change.inverse_order))
-
-
-def _resample(tensor: Tensor, size: tuple[int, ...]) -> Tensor:
-    """(n, c, a, b, c) to ``size``, trilinear, voxel edges aligned."""
-    if tuple(tensor.shape[2:]) == tuple(size):
-        return tensor
-    return F.interpolate(tensor, size=size, mode="trilinear", align_corners=False)
-
-
-def _pad(batch: Tensor, multiple: int) -> Tensor:
-    extra = [-n % multiple for n in batch.shape[2:]]
-    if not any(extra):
-        return batch
-    return F.pad(
-        batch,
-        [value for n in reversed(extra) for value in (0, n)],
-        mode="constant",
-        value=float(batch.detach().min()),
-    )
-
-
-def _intensity(hu: Tensor, rule: Intensity) -> Tensor:
-    if rule.rule == "none":
-        return hu
-    if rule.rule == "zscore":
-        low = -math.inf if rule.low is None else rule.low
-        high = math.inf if rule.high is None else rule.high
-        return (hu.clamp(low, high) - rule.mean) / rule.std
-    low, high = rule.window
-    if rule.clip:
-        hu = hu.clamp(low, high)
-    return (hu - low) / (high - low) * (rule.out_high - rule.out_low) + rule.out_low
-
-
-def _sliding_window(network: SegmentationNetwork, image: Tensor) -> Tensor:
-    from monai.inferers import sliding_window_inference
-
-    card = network.card
-    assert card.patch is not None
-    return sliding_window_inference(  # type: ignore[no-any-return]
-        image,
-        card.patch,
-        card.batch,
-        lambda patch: call_module(network.module, patch, card),
-        overlap=0.5,
-        mode="gaussian",
-    )
+def _put_into_evaluation(module: nn.Module) -> None:
+    try:
+        module.eval()
+    except NotImplementedError:  # an exported program has no modes: what it was exported in is what it does
+        return

@@ -1,0 +1,148 @@
+"""How a network is run where memory is short: a ladder of slower ways that need less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+T = TypeVar("T")
+_CONVOLUTIONS = (
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
+)  # fmt: skip
+
+
+class OutOfMemory(RuntimeError):
+    """Memory ran out on the last rung of the ladder; one line that says what to do."""
+
+
+@dataclass
+class Execution:
+    """How the network is run just now.
+
+    Parameters
+    ----------
+    batch
+        Windows or slices per call.
+    checkpointing
+        Keep only the inputs of blocks for the way back, and run the blocks again.
+    half
+        Half precision where that is safe (autocast).
+    device
+        Where the module runs; image and scores stay where they are.
+    notes
+        What was given up so far, one line each, for people.
+    """
+
+    batch: int
+    device: torch.device
+    checkpointing: bool = False
+    half: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Autocast where half precision is on: bfloat16 where the device has it, because it does not overflow."""
+        if not self.half:
+            return nullcontext()
+        kind = self.device.type
+        bfloat = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported())
+        return torch.autocast(kind, dtype=torch.bfloat16 if bfloat else torch.float16)
+
+    def climb_down(self, module: nn.Module) -> str | None:
+        """Take the next step down; the line to show, None where there is no further one."""
+        if self.batch > 1:
+            self.batch = max(1, self.batch // 2)
+            note = f"{self.batch} window{'s' if self.batch > 1 else ''} at a time"
+        elif not self.checkpointing and checkpointable_blocks(module):
+            self.checkpointing = True
+            note = "activation checkpointing"
+        elif not self.half and self.device.type == "cuda":
+            self.half = True
+            note = "half precision"
+        elif self.device.type != "cpu":
+            self.device, self.half = torch.device("cpu"), False
+            note = "the network on the CPU"
+        else:
+            return None
+        if self.device.type == "cpu":
+            module.to(self.device)
+        line = f"Memory ran out; going on with {note}"
+        self.notes.append(line)
+        return line
+
+    def enduring(self, module: nn.Module, work: Callable[[], T]) -> T:
+        """``work()``, again after each step down the ladder for as long as memory runs out.
+
+        Raises
+        ------
+        OutOfMemory
+            There is no further step.
+        """
+        while True:
+            try:
+                return work()
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as fault:
+                if not ran_out(fault):
+                    raise
+                where = self.device
+                if where.type == "cuda":
+                    torch.cuda.empty_cache()
+            if self.climb_down(module) is None:
+                raise OutOfMemory(
+                    f"memory ran out on {where} even for one window: give a smaller region, close other programs, or "
+                    "use a computer with more memory"
+                )
+
+
+def ran_out(fault: BaseException) -> bool:
+    """Whether an exception means that memory ran out, on the CPU as on the GPU."""
+    if isinstance(fault, OutOfMemory):
+        return False
+    return isinstance(fault, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(fault)
+
+
+def checkpointable_blocks(module: nn.Module) -> list[nn.Module]:
+    """The smallest modules of Python that hold a convolution and are none."""
+    holders = [
+        part for part in module.modules() if type(part) not in _CONVOLUTIONS and _python(part) and _convolves(part)
+    ]
+    return [
+        part for part in holders if part is not module and not any(_inside(other, part) for other in holders)
+    ]  # fmt: skip
+
+
+@contextmanager
+def checkpointed(module: nn.Module) -> Iterator[None]:
+    """Run the blocks of ``module`` under activation checkpointing while inside."""
+    blocks = checkpointable_blocks(module)
+    for block in blocks:
+        block.forward = _again_on_the_way_back(block.forward)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
+
+
+def _again_on_the_way_back(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*arguments: Any) -> Any:
+        return checkpoint(forward, *arguments, use_reentrant=False)
+
+    return run
+
+
+def _python(part: nn.Module) -> bool:
+    return not isinstance(part, torch.jit.ScriptModule | nn.ModuleList | nn.ModuleDict)
+
+
+def _convolves(part: nn.Module) -> bool:
+    return any(isinstance(inner, _CONVOLUTIONS) for inner in part.modules())
+
+
+def _inside(inner: nn.Module, outer: nn.Module) -> bool:
+    return inner is not outer and any(part is inner for part in outer.modules())
