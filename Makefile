@@ -8,7 +8,7 @@ XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 DEBIAN := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
 	libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test test-quick lint bench screenshot system clean
+.PHONY: demo test test-quick lint bench fixtures screenshot system clean
 
 demo: $(READY) system
 	$(BIN)/napari-advseg demo --out $(OUT)
@@ -32,6 +32,12 @@ lint: $(READY)
 bench: $(READY) system
 	$(BIN)/python benchmarks/drops.py
 
+# nnU-Net itself (1 GB) is needed only to make the tests' checkpoints and its own predictions anew.
+fixtures:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --constraint constraints.txt torch nnunetv2==2.8.1
+	.venv-peers/bin/python tests/peers/make_nnunet.py
+
 screenshot: $(READY) system
 	$(XVFB) $(BIN)/python scripts/screenshot.py --out docs/images/napari.png
 
@@ -39,6 +45,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[pyqt6]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps dynamic-network-architectures
 	touch $@
 
 # napari needs OpenGL and Qt's X libraries, which no Python wheel carries.

@@ -34,6 +34,10 @@ Trust = Annotated[
     bool, typer.Option("--trust", help="Consent to a checkpoint that can run code when loaded; remembered by SHA-256.")
 ]
 
+Mirroring = Annotated[
+    bool, typer.Option(help="Show an nnU-Net the mirrored CT too, as its own predictor does by default.")
+]
+
 
 @app.command()
 def attack(
@@ -55,6 +59,7 @@ def attack(
     series: Annotated[str | None, typer.Option(help="DICOM series: its number in the list, or its UID.")] = None,
     device: Device = "auto",
     trust: Trust = False,
+    mirroring: Mirroring = True,
     seed: Annotated[int, typer.Option(help="Makes the random control repeatable.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +77,7 @@ def attack(
         region=region,
         device=device,
         trust=trust,
+        mirroring=mirroring,
     )
     wanted = _attack_request(
         drop, tolerance, organs, max_displacement_mm, max_hu, deformation, appearance, interpolation, seed
@@ -120,17 +126,33 @@ def inspect(
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint, or the name of a known network.")],
     device: Device = "cpu",
     trust: Trust = False,
+    mirroring: Mirroring = True,
     as_json: Json = False,
 ) -> None:
-    """Print a network's model card, and what is missing in it."""
-    from .networks import describe, open_network
+    """Print a network's model card, the memory of one pass, and what is missing."""
+    from .networks import describe, memory_of_one_pass, open_network
 
-    content = describe(open_network(checkpoint, device=device, trust=trust))
+    network = open_network(checkpoint, device=device, trust=trust, mirroring=mirroring)
+    content = describe(network) | {"memory_of_one_pass_mb": memory_of_one_pass(network)}
     if as_json:
         print(json.dumps(content, indent=2))
         return
     for key, value in content.items():
         print(f"{key:18} {_plain(value)}")
+
+
+@app.command()
+def distrust(
+    checkpoint: Annotated[Path, typer.Argument(help="A TorchScript or .pt2 file that was trusted before.")],
+) -> None:
+    """Withdraw the consent that --trust gave to a file."""
+    from .networks import trusted, withdraw_trust
+    from .volume import file_sha256
+
+    sha256 = file_sha256([checkpoint])
+    known = trusted(sha256)
+    withdraw_trust(sha256)
+    _say(f"{checkpoint} is no longer trusted" if known else f"{checkpoint} was not trusted")
 
 
 @app.command()
@@ -140,6 +162,7 @@ def verify(
     network: Annotated[str | None, typer.Option(help="Predict anew with this network.")] = None,
     device: Device = "auto",
     trust: Trust = False,
+    mirroring: Mirroring = True,
     as_json: Json = False,
 ) -> None:
     """Recompute a bundle's claims from its files."""
@@ -147,7 +170,9 @@ def verify(
     from .networks import open_network
     from .volume import read_ct
 
-    opened: SegmentationNetwork | None = None if network is None else open_network(network, device=device, trust=trust)
+    opened: SegmentationNetwork | None = None
+    if network is not None:
+        opened = open_network(network, device=device, trust=trust, mirroring=mirroring)
     checks = verify_bundle(bundle, None if ct is None else read_ct(ct), opened)
     if as_json:
         print(json.dumps([{"name": c.name, "ok": c.ok, "figure": c.figure} for c in checks], indent=2))
@@ -176,6 +201,7 @@ def _report(fault: Exception) -> int:
     from pydantic import ValidationError
 
     from .attacks import Cancelled
+    from .networks import OutOfMemory
 
     if isinstance(fault, Cancelled):
         _say("stopped before anything was measured; nothing was written")
@@ -186,10 +212,10 @@ def _report(fault: Exception) -> int:
     if isinstance(fault, ValidationError):
         _say("error: " + "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors()))
         return WRONG_REQUEST
-    if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | click.ClickException):
+    if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | ImportError | click.ClickException):
         _say(f"error: {fault}")
         return WRONG_REQUEST
-    if isinstance(fault, OSError):
+    if isinstance(fault, OSError | OutOfMemory):
         _say(f"fault: {fault}")
         return FAULT
     traceback.print_exception(fault)

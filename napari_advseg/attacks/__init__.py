@@ -3,6 +3,7 @@
 from .cost import CostMeter, peak_memory_mb
 from .dice import organ_dice, soft_dice
 from .progress import Cancelled, CancelToken, Progress
+from .repeats import Repeats, repeat
 from .result import AttackResult, Cost, Organ, PathPoint, as_saved
 from .search import SearchSettings, search
 from .strength_path import first_crossing
@@ -19,12 +20,14 @@ __all__ = [
     "Organ",
     "PathPoint",
     "Progress",
+    "Repeats",
     "SearchSettings",
     "Target",
     "as_saved",
     "first_crossing",
     "organ_dice",
     "peak_memory_mb",
+    "repeat",
     "score_organs",
     "search",
     "soft_dice",

@@ -100,6 +100,7 @@ class _Run:
         self._started = time.monotonic()
         self._planned = settings.steps * 2 + 8  # in forward passes, a step counting as two
         self._spent = 0
+        self._told = len(target.placed.network.execution.notes)
 
     def descend(self) -> Generator[Progress, None, None]:
         """Gradient steps to the target, then along its level set to smaller changes."""
@@ -216,6 +217,9 @@ class _Run:
         elapsed = time.monotonic() - self._started
         left = max(0, self._planned - self._spent)
         seconds = elapsed / self._spent * left if self._spent else None
+        notes = self.target.placed.network.execution.notes
+        if len(notes) > self._told:  # memory ran out during the last pass: say how it goes on
+            text, self._told = notes[-1], len(notes)
         fraction = self._spent / max(self._planned, self._spent + passes)
         self._spent += passes
         return Progress(text, fraction, None if self.best is None else self.best.drop, seconds)

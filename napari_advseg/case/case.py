@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,11 @@ def open_case(request: CaseRequest, cancel: CancelToken) -> Generator[Progress, 
     yield Progress("Opening the network", 0.2)
     network = request.network
     if isinstance(network, str):
-        network = open_network(network, device=request.device, trust=request.trust)
+        network = open_network(
+            network, device=request.device, trust=request.trust, card=request.card, mirroring=request.mirroring
+        )
+    if request.labels is not None:  # a network that was handed in keeps its own names
+        network = replace(network, card=network.card.renamed(request.labels))
     cancel.check()
 
     yield Progress("Reading the labels", 0.4)

@@ -33,6 +33,8 @@ def attack(
     appearance: bool = True,
     interpolation: Literal["bspline", "linear"] = "bspline",
     device: str = "auto",
+    trust: bool = False,
+    mirroring: bool = True,
     seed: int = 0,
     progress: Callable[[Progress], object] | None = None,
     cancel: CancelToken | None = None,
@@ -55,6 +57,8 @@ def attack(
         Names; all that can be scored by default.
     max_displacement_mm, max_hu, jacobian
         The budget: mm (None: 5 in 3-D, 3 in the plane), HU, and the range of the Jacobian determinants.
+    trust, mirroring
+        See :func:`open_network`.
     progress
         Called with each :class:`Progress`.
     cancel
@@ -90,6 +94,8 @@ def attack(
         label_names=Path(label_names) if isinstance(label_names, str) else label_names,
         region=region,
         device=device,
+        trust=trust,
+        mirroring=mirroring,
     )
     wanted = AttackRequest(
         drop=drop,

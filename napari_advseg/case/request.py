@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..networks import SegmentationNetwork
+from ..networks import ModelCard, SegmentationNetwork
 from ..synthesis import Budget
 from ..volume import Volume
 
@@ -31,6 +31,13 @@ class CaseRequest(BaseModel):
         "auto", "cpu", "cuda", "cuda:1", "mps".
     trust
         Consent to a checkpoint format that can run code when it is loaded.
+    mirroring
+        Show an nnU-Net the mirrored CT too, as its own predictor does by default.
+    labels
+        The network's labels under other names, {id: name}, every id of the card; None for the card's own. They are
+        what the reference's names are matched with.
+    card
+        The model card of a checkpoint that has none beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -43,6 +50,9 @@ class CaseRequest(BaseModel):
     region: str = "auto"
     device: str = "auto"
     trust: bool = False
+    mirroring: bool = True
+    labels: dict[int, str] | None = None
+    card: ModelCard | None = None
 
 
 class AttackRequest(BaseModel):

@@ -16,6 +16,7 @@ from ..attacks import (
     Progress,
     SearchSettings,
     Target,
+    repeat,
     search,
 )
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
@@ -68,10 +69,13 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
     searching = search(target, settings, case.clean_labels, cancel)
     result = yield from _scaled(searching, 0.0, _SEARCH_SHARE)
     result = replace(result, cost=replace(result.cost, forward=result.cost.forward + 1))  # the clean pass of open_case
-    finding = Finding(case, result, None)
     if result.stopped:
-        return finding
+        return Finding(case, result, None)
+    finding = Finding(case, result, None)
     try:
+        if case.network.random:
+            result = yield from _scaled(repeat(target, result, cancel), _SEARCH_SHARE, _SEARCH_SHARE)
+            finding = Finding(case, result, None)
         return (yield from complete_finding(finding, cancel))
     except Cancelled:
         return finding  # the attack itself is whole; only its control is missing

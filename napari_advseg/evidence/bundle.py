@@ -38,6 +38,8 @@ def result_record(
             "source": network.source,
             "sha256": network.card.sha256,
             "format": network.format,
+            "mirror_axes": list(network.card.mirror_axes),
+            "fell_back": list(network.execution.notes),
         },
         "target_drop": result.target_drop,
         "tolerance": result.tolerance,
@@ -49,6 +51,13 @@ def result_record(
             {"id": o.id, "name": o.name, "clean": o.clean, "attacked": o.attacked, "voxels": o.voxels}
             for o in result.organs
         ],
+        "repeats": None
+        if result.repeats is None
+        else {
+            "drops": list(result.repeats.drops),
+            "mean": result.repeats.mean,
+            "standard_error": result.repeats.standard_error,
+        },
         "control": {"drop": evidence.control_drop, "drops": list(evidence.control_drops)},
         "budget": {
             "max_displacement_mm": budget.max_displacement_mm,

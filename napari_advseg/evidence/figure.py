@@ -50,6 +50,11 @@ def sentence(result: AttackResult, evidence: Evidence | None) -> str:
     asked = f"Asked for a Dice drop of {result.target_drop:.2f}"
     got = f"{'reached' if result.reached else 'NOT reached, closest'} {result.achieved_drop:.3f}"
     text = f"{asked}: {got} ({result.clean_dice:.3f} to {result.attacked_dice:.3f})."
+    if result.repeats is not None:
+        text += (
+            f" The network is random: {len(result.repeats.drops)} repeats gave {result.repeats.mean:.3f} "
+            f"with a standard error of {result.repeats.standard_error:.3f}."
+        )
     if result.stopped:
         text = text[:-1] + f", {result.stopped}."
     if evidence is not None:

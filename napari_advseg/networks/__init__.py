@@ -3,17 +3,20 @@
 from .card import Architecture, ModelCard, find_card, read_card
 from .consent import ConsentNeededError, remember_trust, trusted, withdraw_trust
 from .devices import pick_device, working_devices
-from .inspecting import describe
+from .execution import OutOfMemory
+from .inspecting import describe, memory_of_one_pass
 from .intensity import Intensity
 from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
-from .opening import network_from_module, open_network
+from .opening import CardNeededError, network_from_module, open_network
 from .registry import cache_folder, fetch, known_networks
 
 __all__ = [
     "Architecture",
+    "CardNeededError",
     "ConsentNeededError",
     "Intensity",
     "ModelCard",
+    "OutOfMemory",
     "Passes",
     "PlacedNetwork",
     "SegmentationNetwork",
@@ -23,6 +26,7 @@ __all__ = [
     "find_card",
     "hard_labels",
     "known_networks",
+    "memory_of_one_pass",
     "network_from_module",
     "open_network",
     "pick_device",

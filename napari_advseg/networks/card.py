@@ -139,6 +139,25 @@ class ModelCard(BaseModel):
         )
         return Orient(axes=self.orientation), resample, Scale(intensity=self.intensity)
 
+    def renamed(self, labels: dict[int, str]) -> ModelCard:
+        """The same card with some labels under other names.
+
+        Raises
+        ------
+        ValueError
+            An id that is not there, an empty name, two names for one organ.
+        """
+        unknown = sorted(set(labels) - set(self.labels))
+        if unknown:
+            raise ValueError(f"the network has no label {unknown[0]}; it has {', '.join(map(str, self.labels))}")
+        if not all(name.strip() for name in labels.values()):
+            raise ValueError("a label's name may not be empty")
+        renamed = self.labels | {index: name.strip() for index, name in labels.items()}
+        try:
+            return ModelCard.model_validate(self.model_dump(by_alias=True) | {"labels": renamed})
+        except ValidationError as fault:
+            raise ValueError(one_line(fault)) from fault
+
     def slice_axis(self, grid: Grid) -> int | None:
         """The array axis of a CT on ``grid`` along which a 2-D network is run slice by slice; None in 3-D."""
         if self.dimensions == 3:
@@ -174,7 +193,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard.model_validate(content)
     except ValidationError as fault:
-        raise ValueError(f"{path}: {_one_line(fault)}") from fault
+        raise ValueError(f"{path}: {one_line(fault)}") from fault
 
 
 def find_card(checkpoint: Path) -> Path | None:
@@ -186,7 +205,7 @@ def find_card(checkpoint: Path) -> Path | None:
     return None
 
 
-def _one_line(fault: ValidationError) -> str:
+def one_line(fault: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in error['loc']) or 'card'}: {error['msg'].removeprefix('Value error, ')}"
         for error in fault.errors()

@@ -141,6 +141,7 @@ class SegmentationNetwork:
 
     def _variant(self, member: nn.Module, flip: tuple[int, ...], number: int) -> Variant:
         def run(cut: Tensor, some: Sequence[int]) -> Tensor:
+            self._before_layer()  # programs without layers are stopped between windows
             batch = cut if self.card.dimensions == 2 else cut[:, None]
             if flip:
                 batch = batch.flip(flip)
@@ -216,7 +217,8 @@ class PlacedNetwork:
             back = classes_of_regions(back, card.regions, len(card.labels))
         network.passes.forward += 1
         if back.requires_grad:
-            back.register_hook(self._count_backward)
+            again = not windows.whole or len(network.variants()) > 1  # the way back runs windows once more
+            back.register_hook(lambda _: self._count_backward(again))
         return back
 
     def labels(self, hu: Tensor) -> NDArray[np.uint16]:
@@ -234,8 +236,9 @@ class PlacedNetwork:
         whole[self.view.slices] = in_view
         return whole
 
-    def _count_backward(self, _gradient: Tensor) -> None:
+    def _count_backward(self, again: bool) -> None:
         self.network.passes.backward += 1
+        self.network.passes.forward += int(again)
 
 
 def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,26 @@ import torch
 from torch import nn
 
 from ..volume import file_sha256
+from .archive import Archive
 from .card import ModelCard, find_card, read_card
-from .consent import ConsentNeededError, remember_trust, trusted
 from .devices import pick_device
+from .exported import exported_kind, load_exported
+from .monai_bundle import is_bundle, read_bundle
 from .network import NetworkFormat, SegmentationNetwork, call_module
+from .nnunet import find_trained, read_nnunet, split_path
+from .nnunet_architecture import allowed_classes, build_described
 from .registry import PUBLISHED, SHIPPED, fetch, known_networks
-from .weights import build_monai, fill, read_state_dict
+from .weights import build_and_fill, build_monai, fill, read_state_dict
 
 _CARD_HELP = "a YAML card beside it, with name, dimensions, labels and, for plain weights, architecture"
+
+
+class CardNeededError(ValueError):
+    """The checkpoint does not say how it is to be fed: a model card is needed."""
+
+    def __init__(self, path: Path, kind: str, sha256: str) -> None:
+        self.path, self.kind, self.sha256 = path, kind, sha256
+        super().__init__(f"{path} has no model card: put {_CARD_HELP}, named {path.with_suffix('.yaml').name}")
 
 
 @dataclass(frozen=True)
@@ -32,28 +43,38 @@ class Opened:
 
 
 def open_network(
-    checkpoint: str | Path, *, device: str = "auto", trust: bool = False, card: ModelCard | None = None
+    checkpoint: str | Path,
+    *,
+    device: str = "auto",
+    trust: bool = False,
+    card: ModelCard | None = None,
+    mirroring: bool = True,
 ) -> SegmentationNetwork:
     """Open a segmentation network.
 
     Parameters
     ----------
     checkpoint
-        The name of a shipped or published network (``known_networks()``), or a file: weights (.pth, .pt,
-        .safetensors) whose card names a MONAI network class, or TorchScript with a card.
+        The name of a shipped or published network (``known_networks()``); an nnU-Net v2 results folder, a fold or a
+        checkpoint in it, or a zip of it; a MONAI bundle, folder or zip; weights (.pth, .pt, .safetensors) whose card
+        names the network's class; TorchScript or torch.export (.pt2) with a card.
     device
         "auto", "cpu", "cuda", "cuda:1", "mps".
     trust
-        Consent to load TorchScript, a format that can run code; remembered by SHA-256.
+        Consent to load TorchScript or .pt2, formats that can run code; remembered by SHA-256.
     card
         Used instead of the one beside the file.
+    mirroring
+        Show an nnU-Net the mirrored CT too where it was trained for that, as its own predictor does by default.
 
     Raises
     ------
     ConsentNeededError
-        The file is TorchScript and nobody has said that it is trusted.
-    FileNotFoundError, ValueError, OSError
-        One line each: nothing there, the checkpoint and its card do not fit, the download failed.
+        The file can run code when it is loaded and nobody has said that it is trusted.
+    CardNeededError
+        The file needs a model card and has none.
+    FileNotFoundError, ValueError, OSError, ImportError
+        One line each: nothing there, the checkpoint and its card do not fit, the download failed, a package is missing.
     """
     place = pick_device(device)
     name = str(checkpoint)
@@ -62,7 +83,7 @@ def open_network(
     elif name in PUBLISHED:
         opened = _open_published(name, place)
     else:
-        opened = _open_file(Path(checkpoint), card, trust, place)
+        opened = _open_path(Path(checkpoint), card, trust, place, mirroring)
     network = SegmentationNetwork(opened.module, opened.card, opened.source, place, opened.format)
     _probe(network)
     return network
@@ -88,86 +109,101 @@ def _open_published(name: str, device: torch.device) -> Opened:
     return Opened(module, entry.card, name, "published")
 
 
-def _open_file(path: Path, card: ModelCard | None, trust: bool, device: torch.device) -> Opened:
-    if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder: give a weights file (.pth, .pt, .safetensors) or a TorchScript file, with {_CARD_HELP}"
-        )
+def _open_path(path: Path, card: ModelCard | None, trust: bool, device: torch.device, mirroring: bool) -> Opened:
     if not path.exists():
         raise FileNotFoundError(
             f"there is no checkpoint {path}, and no known network has that name ({', '.join(known_networks())})"
         )
-    if path.suffix == ".pt2":
+    root, fold, checkpoint = split_path(path)
+    if root.is_dir() or path.suffix == ".zip" or zipfile.is_zipfile(path):
+        archive = Archive(root)
+        trained = find_trained(archive, fold, checkpoint)
+        if trained is not None:
+            module, own = read_nnunet(archive, trained, device, mirroring)
+            return Opened(module, own, str(path), "nnunet")
+        bundle = is_bundle(archive)
+        if bundle is not None:
+            module, own = read_bundle(archive, bundle, device)
+            return Opened(module, own, str(path), "monai-bundle")
+    if path.is_dir() or path.suffix == ".zip":
         raise ValueError(
-            f"{path} is a torch.export program, which is not supported: save TorchScript, or the weights with {_CARD_HELP}"
+            f"{path} is neither an nnU-Net v2 results folder (plans.json, dataset.json, fold_*) nor a MONAI bundle "
+            "(configs/inference.json, models/model.pt)"
         )
-    if _is_torchscript(path):
-        return _open_torchscript(path, card, trust, device)
+    kind = exported_kind(path)
+    if kind is not None:
+        card = card or _card_beside(path, kind)
+        module = load_exported(path, kind, card, trust, device)
+        card = card.model_copy(update={"sha256": file_sha256([path]), "format": kind})
+        return Opened(module, card, str(path), kind)
     return _open_weights(path, card, device, "weights")
 
 
 def _open_weights(path: Path, card: ModelCard | None, device: torch.device, kind: NetworkFormat) -> Opened:
-    card = card or _card_beside(path)
+    card = card or _card_beside(path, "weights")
     if card.architecture is None:
         raise ValueError(
-            f"the card of {path} has no 'architecture': plain weights need the class of monai.networks.nets and its arguments"
+            f"the card of {path} has no 'architecture': plain weights need the network's class, one of "
+            "monai.networks.nets or of dynamic_network_architectures, and its arguments"
         )
     sha256 = file_sha256([path])
     if card.sha256 is not None and card.sha256 != sha256:
         raise ValueError(
             f"{path} is not the file that its card describes: its SHA-256 is {sha256}, the card says {card.sha256}"
         )
-    module = fill(build_monai(card.architecture, str(path)), read_state_dict(path, device), str(path))
+    module = build_and_fill(lambda: _build(card, str(path)), read_state_dict(path, device), str(path))
     source = card.name if kind == "shipped" else str(path)
     return Opened(module, card.model_copy(update={"sha256": sha256, "format": kind}), source, kind)
 
 
-def _open_torchscript(path: Path, card: ModelCard | None, trust: bool, device: torch.device) -> Opened:
-    card = card or _card_beside(path)
-    sha256 = file_sha256([path])
-    if trust:
-        remember_trust(sha256)
-    if not trusted(sha256):
-        raise ConsentNeededError(path, sha256, "TorchScript")
-    try:
-        with warnings.catch_warnings():  # torch announces TorchScript's end at every load
-            warnings.simplefilter("ignore", DeprecationWarning)
-            module = torch.jit.load(str(path), map_location=device)
-    except RuntimeError as fault:
-        raise ValueError(f"{path} is no TorchScript file that can be read: {str(fault).splitlines()[0]}") from fault
-    return Opened(module, card.model_copy(update={"sha256": sha256, "format": "torchscript"}), str(path), "torchscript")
+def _build(card: ModelCard, where: str) -> nn.Module:
+    assert card.architecture is not None
+    name, arguments = card.architecture.class_name, card.architecture.arguments
+    if name not in allowed_classes():
+        return build_monai(card.architecture, where)
+    named = tuple(key for key, value in arguments.items() if isinstance(value, str))
+    return build_described(name, arguments, named, card.channels, where)
 
 
-def _card_beside(path: Path) -> ModelCard:
+def _card_beside(path: Path, kind: str) -> ModelCard:
     found = find_card(path)
     if found is None:
-        raise ValueError(f"{path} has no model card: put {_CARD_HELP}, named {path.with_suffix('.yaml').name}")
+        raise CardNeededError(path, kind, file_sha256([path]))
     return read_card(found)
 
 
-def _is_torchscript(path: Path) -> bool:
-    """TorchScript archives carry their code; looking at the zip's table of contents runs none of it."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name or name.startswith("code/") for name in archive.namelist())
+def probe_size(card: ModelCard) -> tuple[int, ...]:
+    """The smallest input that tells whether a network works, along its axes."""
+    if card.input_size is not None:
+        return card.input_size
+    step = card.divisible_by if card.divisible_by > 1 else 16
+    if card.patch is not None:
+        # nnU-Net's networks take any multiple of their strides, others may be made for their patch alone.
+        return card.patch if card.tiling == "monai" else tuple(min(n, 2 * card.divisible_by) for n in card.patch)
+    size = (max(step, 32 if card.dimensions == 3 else 64),) * card.dimensions
+    return tuple(-(-n // card.divisible_by) * card.divisible_by for n in size)
 
 
 def _probe(network: SegmentationNetwork) -> None:
-    """Run the module once on a small input, so that wrong channels are named when the network is opened."""
+    """Run the module twice on a small input: wrong channels are named now, and randomness is noticed."""
     card = network.card
-    if card.input_size is not None:
-        if card.format == "published":
-            return  # card and weights are pinned together, and a full-size pass costs seconds
-        size: tuple[int, ...] = card.input_size
-    else:
-        step = card.divisible_by if card.divisible_by > 1 else 16
-        size = card.patch or (max(step, 32 if card.dimensions == 3 else 64),) * card.dimensions
-        size = tuple(-(-n // card.divisible_by) * card.divisible_by for n in size)
+    if card.input_size is not None and card.format == "published":
+        return  # card and weights are pinned together, and a full-size pass costs seconds
+    size = probe_size(card)
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 1, *size, generator=generator).to(network.device)
     try:
-        with torch.inference_mode():
-            call_module(network.module, torch.zeros(1, 1, *size, device=network.device), card)
-    except RuntimeError as fault:
+        with torch.inference_mode(), torch.random.fork_rng():
+            answers = []
+            for seed in range(2):
+                torch.manual_seed(seed)
+                answers.append(call_module(network.module, image, card))
+    except (RuntimeError, TypeError, AssertionError) as fault:
+        reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise ValueError(
-            f"the network '{card.name}' does not take an input of 1 channel and size {size}: {str(fault).splitlines()[0]}"
+            f"the network '{card.name}' does not take an input of 1 channel and size {size}: {reason}"
         ) from fault
+    first, second = answers
+    if not torch.isfinite(first).all():
+        raise ValueError(f"the network '{card.name}' answers with NaN or infinite scores: its weights are damaged")
+    network.random = float((first - second).abs().max()) > 1e-5 * float(first.abs().max())

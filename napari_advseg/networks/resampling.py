@@ -43,6 +43,8 @@ def axis_matrix(
         width = have / want if step is None else step
         shift = 0.5 if alignment == "edges" else 0.0
         at = width * (np.arange(want) + shift) - shift
+        if order == 0 and alignment == "first_voxel":
+            at = np.rint(at.round(9))  # torch's way with halves, which MONAI's voxel sizes often hit
         rows, columns = np.meshgrid(at, np.arange(have), indexing="ij")
         answer = ndimage.map_coordinates(impulses, [rows, columns], order=order, mode="nearest")
     answer[np.abs(answer) < 1e-9] = 0.0

@@ -22,7 +22,10 @@ from .intensity import Intensity, clip
 from .resampling import Alignment, Order, apply_matrices, axis_matrix
 
 _SURE = 30.0  # logits given to the background where a crop has cut the network off
+_SAME = 1e-3  # relative or in mm: within this MONAI leaves an image's voxel size alone
+_LEAST = 1e-30  # least probability, so that its logarithm stays finite
 _ANISOTROPIC = 3.0  # nnU-Net's threshold: coarsest over finest spacing
+ScoresBack = Literal["scores", "probabilities", "nearest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,7 @@ class Scale(_Step):
 
 
 class Resample(_Step):
-    """Resample to a voxel size or to a number of voxels; scores come back by linear interpolation.
+    """Resample to a voxel size or to a number of voxels, and the scores back.
 
     Parameters
     ----------
@@ -123,12 +126,16 @@ class Resample(_Step):
     size
         Voxels along the axes, instead of ``spacing``.
     order
-        1 linear, 3 cubic B-spline; a spline is kept within the image's own range, as scikit-image does.
+        1 linear, 3 cubic B-spline. With "edges", a spline is kept within the image's own range, as scikit-image does;
+        with "first_voxel" it is not, and brings the scores back too, as in MONAI.
     anisotropic
         Treat the coarse axis apart, by nearest neighbour, where the CT's or the wanted spacing is anisotropic by more
         than 3, as nnU-Net does.
     alignment
         "edges" (scikit-image, torch) or "first_voxel" (MONAI's Spacing).
+    back
+        What is interpolated, linearly, on the way back: the scores themselves, or their softmax ("probabilities"; the
+        sigmoid of a single channel), of which the logarithm is handed on. "nearest" takes the nearest voxel's scores.
     """
 
     step: Literal["resample"] = "resample"
@@ -137,6 +144,7 @@ class Resample(_Step):
     order: Order = 1
     anisotropic: bool = False
     alignment: Alignment = "edges"
+    back: ScoresBack = "scores"
 
     def apply(self, image: Tensor, grid: Grid) -> Stage:
         have = tuple(image.shape)
@@ -145,7 +153,10 @@ class Resample(_Step):
         steps: list[float | None] = [None] * 3
         if self.alignment == "first_voxel":
             steps = [new / old for new, old in zip(spacing, grid.spacing, strict=True)]
-        if have == want and all(s is None or abs(s - 1) < 1e-6 for s in steps):
+        near = all(s is None or abs(s - 1) < _SAME for s in steps) or all(
+            abs(new - old) < _SAME for new, old in zip(spacing, grid.spacing, strict=True)
+        )
+        if have == want and (self.alignment == "edges" or near):
             return Stage(image, grid, lambda scores: scores)
         coarse = coarse_axis(grid.spacing, spacing) if self.anisotropic else None
         orders: list[Order] = [0 if axis == coarse else self.order for axis in range(3)]
@@ -154,15 +165,24 @@ class Resample(_Step):
             for n, m, order, step in zip(have, want, orders, steps, strict=True)
         )
         result = apply_matrices(image, there)
-        if self.order == 3:
+        if self.order == 3 and self.alignment == "edges":
             result = _within(result, image, there, coarse)
-        orders = [0 if axis == coarse else 1 for axis in range(3)]
+        returning: Order = 0 if self.back == "nearest" else 1 if self.alignment == "edges" else self.order
+        orders = [0 if axis == coarse else returning for axis in range(3)]
         again = tuple(
             axis_matrix(m, n, order, self.alignment, None if step is None else 1 / step)
             for n, m, order, step in zip(have, want, orders, steps, strict=True)
         )
         shown = replace(grid, shape=want, spacing=(spacing[0], spacing[1], spacing[2]))
-        return Stage(result, shown, lambda scores: apply_matrices(scores, again))
+
+        def back(scores: Tensor) -> Tensor:
+            if self.back != "probabilities":
+                return apply_matrices(scores, again)
+            classes = torch.cat([torch.zeros_like(scores), scores]) if len(scores) == 1 else scores
+            logs = apply_matrices(classes.softmax(0), again).clamp_min(_LEAST).log()
+            return logs[1:] - logs[:1] if len(scores) == 1 else logs
+
+        return Stage(result, shown, back)
 
     def _wanted_spacing(self, grid: Grid) -> list[float]:
         if self.size is not None:

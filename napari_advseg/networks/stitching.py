@@ -75,14 +75,14 @@ class _Stitched(torch.autograd.Function):
         share = gradients[0] / total
         wanted = torch.zeros_like(image)
         busy = _busy(share, windows)
-        peak = share.abs().max().clamp_min(1e-30)  # half precision loses what is much smaller than 1
         for picked in _batches(len(busy), ctx.batch):
             some = [busy[index] for index in picked]
-            pull = torch.stack([share[(slice(None), *windows.slices(index))] * weight for index in some]) / peak
+            pull = torch.stack([share[(slice(None), *windows.slices(index))] * weight for index in some])
+            peak = pull.abs().max().clamp_min(1e-30)  # half precision loses what is much smaller than 1
             for run in ctx.variants:
                 with torch.enable_grad():
                     cut = _cut(image, windows, some).requires_grad_()
-                    (gradient,) = torch.autograd.grad(run(cut, some), cut, pull)
+                    (gradient,) = torch.autograd.grad(run(cut, some), cut, pull / peak)
                 for row, index in enumerate(some):
                     wanted[windows.slices(index)] += gradient[row] * peak
         return wanted, None, None, None
@@ -91,7 +91,8 @@ class _Stitched(torch.autograd.Function):
 def _busy(share: Tensor, windows: Windows) -> list[int]:
     """The windows that hold all but a millionth of the gradient's energy, in their order."""
     energy = share.square().sum(0)
-    held = torch.stack([energy[windows.slices(index)].sum() for index in range(len(windows.starts))])
+    squared = windows.weight.to(share.device, share.dtype).square()
+    held = torch.stack([(energy[windows.slices(index)] * squared).sum() for index in range(len(windows.starts))])
     order = held.argsort()
     small = held[order].double().cumsum(0) <= _NEGLIGIBLE * held.double().sum()
     return sorted(order[~small].tolist())

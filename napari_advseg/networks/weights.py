@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,37 @@ def read_state_dict(path: Path, device: torch.device) -> dict[str, Tensor]:
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f"{path} holds no table of weights (a state_dict): got {type(content).__name__}")
-    return {_plain(str(name)): tensor for name, tensor in content.items()}
+    return plain_names(content)
+
+
+def plain_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights without the prefixes that wrappers (DataParallel, torch.compile) put before their names."""
+    return {_plain(str(name)): tensor for name, tensor in weights.items()}
+
+
+def build_and_fill(make: Callable[[], nn.Module], weights: Mapping[str, Tensor], where: str) -> nn.Module:
+    """Build a network and load its weights, once a sketch without memory has shown that they fit.
+
+    A description may ask for a network of any size; the weights at hand say what is meant.
+    """
+    try:
+        with torch.device("meta"):
+            sketch = make()
+    except ValueError:
+        pass  # some networks cannot be sketched; arguments that are wrong fail again below
+    else:
+        _check_fit(sketch, weights, where)
+    return fill(make(), weights, where)
 
 
 def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> nn.Module:
     """Load ``weights`` into ``module``; every name and shape must fit."""
+    _check_fit(module, weights, where)
+    module.load_state_dict(dict(weights), strict=False)
+    return module
+
+
+def _check_fit(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
     own = module.state_dict()
     missing = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]
     extra = [name for name in weights if name not in own]
@@ -64,8 +90,6 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> nn.Mod
     ]
     if faults:
         raise ValueError(f"{where} does not fit the network {type(module).__name__}: {'; '.join(faults)}")
-    module.load_state_dict(dict(weights), strict=False)
-    return module
 
 
 def build_monai(architecture: Architecture, where: str) -> nn.Module:

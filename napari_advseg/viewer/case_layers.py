@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from .controller import CaseInHand, CtToShow, Outcome
-from .layers import clear_result, go_to, layers_of, show_scene
+from .in_hand import CaseInHand, CtToShow, Outcome
+from .layers import clear_result, go_to, layers_of, rename_organs, show_scene
 from .placement import Placement
 from .region_drawing import drawing_layer, drawn_box
+from .renaming import rename_options
 from .scene import LayerPlan, Scene
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ class CaseLayers:
         self._outcome = outcome
         self._waiting = list(outcome.scene.plans)
         self._show_next()
+
+    def rename(self, case_id: str, organs: dict[int, str]) -> None:
+        """The organs go by other names, in layers still to be shown as well."""
+        rename_organs(self._viewer, case_id, organs)
+        for plan in self._waiting:
+            rename_options(plan.options, organs)
 
     def go_to_focus(self) -> None:
         """Go to the place with most newly wrong voxels."""

@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from .card_fields import CardFields
 from .core import Core, CtRead, Offers, Saved
-from .scene import LayerPlan, Scene, case_scene, ct_plan, finding_scene
+from .faults import QUESTIONS, fault_line, first_line, log
+from .given_cards import GivenCards
+from .in_hand import CaseInHand, CtToShow, Outcome
+from .renaming import renamed_finding
+from .scene import case_scene, ct_plan, finding_scene
 from .state import Phase
-from .wishes import AttackWish, CaseWish
+from .wishes import AttackWish, CaseWish, Names
 from .worker import Job, Worker
 
 if TYPE_CHECKING:
     from ..attacks import CancelToken, Progress
-    from ..case import Case, Finding
-
-log = logging.getLogger("napari_advseg")
-
-
-@dataclass(frozen=True, eq=False)
-class CtToShow:
-    """The CT of the case being opened, as a layer."""
-
-    case_id: str
-    plan: LayerPlan
-
-
-@dataclass(frozen=True, eq=False)
-class CaseInHand:
-    """An open case, the wish it came from, and its layers."""
-
-    id: str
-    wish: CaseWish
-    case: Case
-    scene: Scene
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a run found, and its layers."""
-
-    case_id: str
-    finding: Finding
-    scene: Scene
+    from ..case import Case
+    from ..networks import ModelCard
 
 
 class Controller(QObject):
     """Runs the user's wishes one at a time.
 
     All signals are sent in the main thread. ``said`` carries one line and whether it tells of a failure;
-    ``asked`` an exception that only the user can settle (consent to a file, the choice of a DICOM series).
+    ``asked`` an exception that only the user can settle (consent to a file, a model card, the choice of a DICOM series).
     """
 
     phase_changed = Signal(object)
@@ -83,6 +59,7 @@ class Controller(QObject):
         self.outcome: Outcome | None = None
         self.saved_to: Path | None = None
         self._last: tuple[CaseWish, AttackWish | None] | None = None
+        self._cards = GivenCards()
         self._ct_id: tuple[object, str] | None = None
 
     # What the user can ask for
@@ -91,6 +68,7 @@ class Controller(QObject):
         """Open a case; ``case_id`` where its CT is shown already."""
         if self.phase.busy:
             return
+        wish = self._cards.added_to(wish)
         identity = self._id_for(wish, case_id)
         self._last = (wish, None)
         self._start(Phase.OPENING, lambda token: self._opening(wish, identity, token))
@@ -99,6 +77,7 @@ class Controller(QObject):
         """Attack the case, opening it first where it is not the one in hand."""
         if self.phase.busy:
             return
+        wish = self._cards.added_to(wish)
         self._last = (wish, attack)
         in_hand = self.in_hand
         if in_hand is not None and in_hand.wish == wish:
@@ -136,6 +115,42 @@ class Controller(QObject):
             self._last = (replace(wish, series=uid), attack)
             self._again()
 
+    def typed_card(self) -> CardFields | None:
+        """What the user typed of the model card that is asked for, where an earlier one did not do."""
+        return self._cards.typed(self._network)
+
+    def make_card(self, content: dict[str, Any]) -> ModelCard:
+        """A checked model card; ValueError, in one line, where it is not valid."""
+        return self._core.make_card(content)
+
+    def give_card(self, checkpoint: Path, card: ModelCard, fields: CardFields) -> None:
+        """The user has filled in a model card: do again what was asked for. It is kept once it has served."""
+        self._cards.give(self._network, checkpoint, card, fields)
+        self._again()
+
+    def rename(self, names: Names, *, noted: bool = True) -> None:
+        """The labels of the open case's network go by other names.
+
+        ``noted`` is False where the case has to be opened again for them to count.
+        """
+        in_hand, outcome = self.in_hand, self.outcome
+        if in_hand is None or self.phase.busy:
+            return
+        case = self._core.rename(in_hand.case, names)
+        wish = replace(in_hand.wish, labels=names) if noted else in_hand.wish
+        self.in_hand = replace(in_hand, case=case, wish=wish)
+        if outcome is not None:
+            self.outcome = replace(outcome, finding=renamed_finding(outcome.finding, case, names))
+
+    def withdraw_trust(self, sha256: str) -> None:
+        """The user no longer trusts a file."""
+        try:
+            self._core.withdraw_trust(sha256)
+        except OSError as fault:
+            self._fail(f"The consent could not be withdrawn: {first_line(fault)}")
+        else:
+            self.said.emit("Trust withdrawn: you will be asked before this file is loaded again.", False)
+
     def shut_down(self) -> None:
         """Cancel and let the thread end; returns at once, and nothing is sent afterwards."""
         self.closed = True
@@ -163,7 +178,7 @@ class Controller(QObject):
                 step = next(steps)
             except StopIteration as end:
                 case: Case = end.value
-                return CaseInHand(case_id, wish, case, case_scene(case, case_id))
+                return CaseInHand(case_id, wish, case, case_scene(case, case_id), self._core.describe(case))
             yield CtToShow(case_id, ct_plan(step.ct, case_id)) if isinstance(step, CtRead) else step
 
     def _attacking(self, in_hand: CaseInHand, wish: AttackWish, token: CancelToken) -> Generator[Any, None, Outcome]:
@@ -215,7 +230,7 @@ class Controller(QObject):
     def _on_fault(self, job: Job, fault: BaseException) -> None:
         if job is self._warm_up:
             log.error("the package could not be loaded", exc_info=fault)
-            self.said.emit(f"The package could not be loaded: {_first_line(fault)}", True)
+            self.said.emit(f"The package could not be loaded: {first_line(fault)}", True)
             return
         if job is not self._job:
             return
@@ -224,25 +239,20 @@ class Controller(QObject):
         if name == "Cancelled":
             self._enter(Phase.IDLE)
             self.said.emit("Stopped; nothing had been measured yet.", False)
-        elif name in ("ConsentNeededError", "SeveralSeriesError"):
+        elif name in QUESTIONS:
             self._enter(Phase.IDLE)
             self.asked.emit(fault)
-        elif name == "RegionNeededError":
-            self._fail(
-                "This network looks at one box, and without reference labels nothing says where: draw the region "
-                "or type it (More about the case), or give reference labels."
-            )
-        elif name == "OutOfMemoryError":
-            log.error("out of memory", exc_info=fault)
-            self._core.release()
-            self._fail("The device's memory is full: choose the device cpu, or a smaller region.")
-        elif isinstance(fault, (ValueError, OSError)):
-            self._fail(_first_line(fault))
         else:
-            log.error("unexpected fault", exc_info=fault)
-            self._fail(f"Something went wrong ({name}: {_first_line(fault)}); the details are in the log.")
+            if name == "OutOfMemoryError":
+                self._core.release()
+            line = fault_line(fault)
+            if name != "RegionNeededError" and isinstance(fault, ValueError) and self._cards.reject(self._network):
+                line += " Open the case again to correct the model card."
+            self._fail(line)
 
     def _take_case(self, in_hand: CaseInHand) -> None:
+        wish, note = self._cards.keep(in_hand.wish, self._core.write_card)
+        in_hand = replace(in_hand, wish=wish, note=note)
         self.in_hand, self.outcome, self.saved_to = in_hand, None, None
         self.case_ready.emit(in_hand)
 
@@ -257,6 +267,11 @@ class Controller(QObject):
                 self.open(wish)
             else:
                 self.run(wish, attack)
+
+    @property
+    def _network(self) -> str:
+        """The network that was last asked for."""
+        return "" if self._last is None else self._last[0].network
 
     def _fail(self, line: str) -> None:
         self._enter(Phase.FAILED)
@@ -273,13 +288,3 @@ class Controller(QObject):
             case_id = self._ct_id[1] if same and self._ct_id is not None else uuid.uuid4().hex
         self._ct_id = (wish.ct, case_id)
         return case_id
-
-
-def _first_line(fault: BaseException) -> str:
-    """One line of an error, pydantic's lists of faults joined."""
-    if hasattr(fault, "errors") and callable(fault.errors):
-        parts = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in fault.errors()]
-        return "; ".join(parts)
-    if isinstance(fault, OSError) and fault.strerror:
-        return f"{fault.strerror}: {fault.filename}" if fault.filename else fault.strerror
-    return (str(fault).strip().splitlines() or [type(fault).__name__])[0]

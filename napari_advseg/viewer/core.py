@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from .faults import first_line
 from .layer_source import LayerSource
-from .wishes import AttackWish, CaseWish
+from .renaming import renamed_case
+from .wishes import AttackWish, CaseWish, Names
 
 if TYPE_CHECKING:
     from ..attacks import CancelToken, Progress
     from ..case import AttackRequest, Case, Finding
+    from ..networks import ModelCard
     from ..volume import Volume
 
 
@@ -41,7 +45,10 @@ class Saved:
 
 
 class Core(Protocol):
-    """The work behind the dock. It runs on the worker's thread, ``trust`` excepted; generators stop between steps."""
+    """The work behind the dock; generators stop between steps.
+
+    It runs on the worker's thread, except for what is quick: trust, cards and names.
+    """
 
     def offers(self) -> Offers: ...
 
@@ -53,7 +60,17 @@ class Core(Protocol):
 
     def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]: ...
 
+    def describe(self, case: Case) -> dict[str, Any]: ...
+
+    def rename(self, case: Case, names: Names) -> Case: ...
+
+    def make_card(self, content: dict[str, Any]) -> ModelCard: ...
+
+    def write_card(self, checkpoint: Path, card: ModelCard) -> Path: ...
+
     def trust(self, sha256: str) -> None: ...
+
+    def withdraw_trust(self, sha256: str) -> None: ...
 
     def release(self) -> None: ...
 
@@ -91,6 +108,8 @@ class PackageCore:
             label_names=names if names is not None else known_names,
             region=wish.region,
             device=wish.device,
+            labels=dict(wish.labels) or None,
+            card=wish.card,
         )
         return (yield from open_case(request, cancel))
 
@@ -109,11 +128,54 @@ class PackageCore:
         yield Progress("Writing the bundle", 0.95, whole.result.achieved_drop)
         return Saved(whole, save_finding(whole, folder))
 
+    def describe(self, case: Case) -> dict[str, Any]:
+        """What is known of the case's network."""
+        from ..networks import describe
+
+        return describe(case.network)
+
+    def rename(self, case: Case, names: Names) -> Case:
+        """The case under other names of its network's labels; ValueError where the card does not take them."""
+        case.network.card = case.network.card.renamed(dict(names))
+        return renamed_case(case, names)
+
+    def make_card(self, content: dict[str, Any]) -> ModelCard:
+        """The checked model card; ValueError, in one line, where it is not valid."""
+        from ..networks import ModelCard
+
+        try:
+            return ModelCard.model_validate(content)
+        except ValueError as fault:
+            raise ValueError(first_line(fault)) from fault
+
+    def write_card(self, checkpoint: Path, card: ModelCard) -> Path:
+        """Put a card beside its checkpoint, where it is found the next time; OSError where that cannot be."""
+        import yaml
+
+        target = checkpoint.with_suffix(".yaml")
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, f"there is a {target.name} already", str(target))
+        content = card.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        content["labels"] = [name for _, name in sorted(card.labels.items())]
+        aside = target.with_name(f"{target.name}.writing")
+        try:
+            aside.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+        return target
+
     def trust(self, sha256: str) -> None:
         """Keep the user's consent to a file that can run code."""
         from ..networks import remember_trust
 
         remember_trust(sha256)
+
+    def withdraw_trust(self, sha256: str) -> None:
+        """Forget the user's consent."""
+        from ..networks import withdraw_trust
+
+        withdraw_trust(sha256)
 
     def release(self) -> None:
         """Give the accelerator's cached memory back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +13,26 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from .case_layers import CaseLayers
 from .column import scrolling_column
-from .controller import CaseInHand, Controller, CtToShow, Outcome
+from .controller import Controller
 from .core import Core, Offers, PackageCore, Saved
 from .drop_slider import DropSlider
+from .in_hand import CaseInHand, CtToShow, Outcome, opening_notes
 from .inputs_panel import InputsPanel
 from .job_panel import JobPanel
-from .layers import known
+from .layers import can_be_ct, ct_case, known, sample_role
 from .limits_panel import LimitsPanel
+from .network_panel import NetworkPanel
 from .organs_panel import OrgansPanel
-from .questions import ask_save_folder, ask_series, ask_trust
+from .questions import ask_save_folder, settle
+from .renaming import matched_by_name
 from .result_panel import ResultPanel
 from .state import Phase
-from .wishes import AttackWish
+from .wishes import AttackWish, Names
 
 if TYPE_CHECKING:
     import napari
 
-    from ..attacks import Organ, Progress
+    from ..attacks import Progress
 
 _SETTLE_MS = 300  # a sample adds two layers, so a case is opened a moment after the last choice
 
@@ -51,6 +55,7 @@ class AttackDock(QWidget):
         self.controller = Controller(core or PackageCore())
         self.layers = CaseLayers(napari_viewer)
         self.inputs = InputsPanel()
+        self.network = NetworkPanel()
         self.organs = OrgansPanel()
         self.slider = DropSlider()
         self.limits = LimitsPanel()
@@ -70,13 +75,13 @@ class AttackDock(QWidget):
 
     def open_case(self) -> None:
         """Open the case that the inputs describe."""
-        self._ask(lambda wish: self.controller.open(wish, self._shown_case()))
+        self._ask(lambda wish: self.controller.open(wish, ct_case(self.inputs.ct.value())))
 
     def run(self) -> None:
         """Attack the case."""
         if self.organs.chosen() or self.controller.in_hand is None:
             self._target = self.slider.drop()
-            self._ask(lambda wish: self.controller.run(wish, self._attack_wish(), self._shown_case()))
+            self._ask(lambda wish: self.controller.run(wish, self._attack_wish(), ct_case(self.inputs.ct.value())))
         else:
             self._say("Check at least one organ.", True)
 
@@ -86,8 +91,7 @@ class AttackDock(QWidget):
         if outcome is None:
             return
         finding = outcome.finding
-        name = f"attack-{finding.case.network.card.name}-drop-{finding.result.target_drop:.2f}"
-        folder = ask_save_folder(self, name.replace("/", "-").replace(" ", "-"))
+        folder = ask_save_folder(self, finding.case.network.card.name, finding.result.target_drop)
         if folder is not None:
             self.save_to(folder)
 
@@ -108,30 +112,23 @@ class AttackDock(QWidget):
     # Wishes from the panels
 
     def _attack_wish(self) -> AttackWish:
-        chosen = self.organs.chosen_names() if self.controller.in_hand is not None else ()
+        organs = self.organs.chosen() if self.controller.in_hand is not None else ()
+        chosen = tuple(self.network.name(organ.id, organ.name) for organ in organs)
         return AttackWish(drop=self.slider.drop(), organs=chosen, **self.limits.values())
 
     def _ask(self, do: Any) -> None:
         self._say("", False)
         try:
-            do(self.inputs.wish())
+            do(replace(self.inputs.wish(), labels=self.network.wished_names()))
         except ValueError as fault:
             self._say(str(fault), True)
-
-    def _shown_case(self) -> str | None:
-        """The id of the case whose CT layer was chosen as the CT; None for files and other layers."""
-        ct = self.inputs.ct.value()
-        if ct is None or isinstance(ct, Path):
-            return None
-        noted = known(ct)
-        return noted.get("case") if noted.get("role") == "ct" else None
 
     # What the controller tells
 
     def _on_phase(self, phase: Phase) -> None:
         ready = self.inputs.complete
         self.inputs.setEnabled(not phase.busy)
-        for panel in (self.organs, self.slider, self.limits):
+        for panel in (self.network, self.organs, self.slider, self.limits):
             panel.setEnabled(not phase.busy)
         self.inputs.open_button.setEnabled(ready)
         self.job.show_phase(phase, can_run=ready, can_save=self.controller.outcome is not None)
@@ -148,13 +145,10 @@ class AttackDock(QWidget):
         case = in_hand.case
         self.result.clear()
         self.layers.show_case(in_hand)
-        self.organs.show_organs(case.organs, _colours(case.organs))
+        self.network.show_network(in_hand.about)
+        self.organs.show_organs(case.organs)
         self.limits.set_dimensions(case.network.card.dimensions)
-        given = "the reference labels" if case.reference_given else "the network's own segmentation"
-        notes = [f"The case is open; Dice is measured against {given}.", *case.warnings]
-        if self.layers.oblique:
-            notes.append("The CT is oblique: it is shown along its own axes, and saved exactly where it lies.")
-        self._say(" ".join(notes), False)
+        self._say(opening_notes(in_hand, oblique=self.layers.oblique), False)
 
     def _on_found(self, outcome: Outcome) -> None:
         self.layers.show_outcome(outcome)
@@ -162,11 +156,7 @@ class AttackDock(QWidget):
         self._on_phase(self.controller.phase)
 
     def _show_result(self, outcome: Outcome) -> None:
-        from ..evidence import sentence
-
-        result = outcome.finding.result
-        text = sentence(result, outcome.finding.evidence)
-        self.result.show_result(text, result.organs, _colours(result.organs), can_go=outcome.scene.focus is not None)
+        self.result.show_finding(outcome.finding, can_go=outcome.scene.focus is not None)
 
     def _on_saved(self, saved: Saved) -> None:
         if self.controller.outcome is not None:
@@ -174,17 +164,8 @@ class AttackDock(QWidget):
         self._say(f"Saved in {saved.folder}", False)
 
     def _on_asked(self, question: Any) -> None:
-        if hasattr(question, "sha256"):
-            if ask_trust(self, question.path, question.sha256):
-                self.controller.consent(question.sha256)
-            else:
-                self._say("Not loaded: the file is not trusted.", False)
-        else:
-            uid = ask_series(self, question.series)
-            if uid is not None:
-                self.controller.choose_series(uid)
-            else:
-                self._say("Not opened: no series was picked.", False)
+        if line := settle(self, self.controller, question):
+            self._say(line, False)
 
     def _on_offers(self, offers: Offers) -> None:
         self.inputs.offer(offers)
@@ -196,32 +177,56 @@ class AttackDock(QWidget):
         if failed and line:
             show_error(line)
 
+    def _on_rename(self, names: Names) -> None:
+        """Other names everywhere, unless the reference is matched by them: then the case has to be opened again."""
+        in_hand = self.controller.in_hand
+        if in_hand is None:
+            return
+        again = matched_by_name(in_hand.wish)
+        if again and self.controller.outcome is not None:
+            self.network.set_renamed(names)
+            self._say("The next run opens the case again: the reference is matched by the new name.", False)
+            return
+        try:
+            self.controller.rename(names, noted=not again)
+        except ValueError as fault:
+            self.network.put_back()
+            self._say(str(fault), True)
+            return
+        self.network.set_renamed(names)
+        self._show_names()
+        if again:
+            self.open_case()
+
+    def _show_names(self) -> None:
+        in_hand, outcome = self.controller.in_hand, self.controller.outcome
+        if in_hand is not None:
+            self.layers.rename(in_hand.id, in_hand.case.network.card.organs)
+            self.organs.rename(in_hand.case.organs)
+        if outcome is not None:
+            self._show_result(outcome)
+
     # The viewer's layers
 
     def _on_layers(self, event: Any) -> None:
         if self.controller.closed:  # the window is gone, the viewer's model is still used
             return
         self._list_layers()
-        layer = event.value
-        if (
-            event.type == "inserted"
-            and known(layer).get("role") in ("ct", "sample labels")
-            and known(layer).get("sample")
-        ):
-            self._take_sample(layer)
+        if event.type == "inserted" and sample_role(event.value):
+            self._take_sample(event.value)
 
     def _take_sample(self, layer: Any) -> None:
         """A sample was opened: it becomes the case, with the network that belongs to it."""
         if self.controller.phase.busy:
             return
-        if known(layer)["role"] == "ct":
+        if sample_role(layer) == "ct":
             self.inputs.ct.set_value(layer)
             self.inputs.network.set_value(known(layer)["network"])
         else:
             self.inputs.reference.set_value(layer)
 
     def _list_layers(self) -> None:
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and _is_ct(layer)]
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and can_be_ct(layer)]
         labels = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
         self.inputs.offer_layers(images, labels)
 
@@ -244,7 +249,7 @@ class AttackDock(QWidget):
         self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._message.hide()
         groups: list[list[QWidget]] = [
-            [self.inputs],
+            [self.inputs, self.network],
             [self.organs, self.slider, self.limits],
             [self.job, self._message, self.result],
         ]
@@ -267,6 +272,10 @@ class AttackDock(QWidget):
         self.inputs.changed.connect(self._on_inputs)
         self.inputs.draw_asked.connect(self._on_draw)
         self.inputs.open_button.clicked.connect(self.open_case)
+        self.inputs.network.changed.connect(self.network.clear)
+        self.network.rename_asked.connect(self._on_rename)
+        self.network.refused.connect(lambda line: self._say(line, True))
+        self.network.withdraw_asked.connect(controller.withdraw_trust)
         self.organs.changed.connect(lambda: self.slider.set_clean(self.organs.clean_mean()))
         self.job.run.clicked.connect(self.run)
         self.job.cancel.clicked.connect(controller.cancel)
@@ -289,13 +298,3 @@ class AttackDock(QWidget):
             elif self._docked:
                 self.shut_down()
         return bool(super().event(event))
-
-
-def _is_ct(layer: Image) -> bool:
-    return not layer.rgb and known(layer).get("role", "ct") in ("ct", "perturbed")
-
-
-def _colours(organs: tuple[Organ, ...]) -> list[str]:
-    from ..evidence import organ_colour
-
-    return [organ_colour(organ.id) for organ in organs]

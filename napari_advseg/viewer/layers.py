@@ -7,18 +7,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .layer_source import KEY
+from .renaming import organ_features
 from .scene import RESULT_ROLES, ROLES, LayerPlan, Scene
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Layer
+    from napari.layers import Image, Layer
 
 _LINKED = ("contrast_limits", "gamma")
 
 
-def known(layer: Layer) -> dict[str, Any]:
+def known(layer: Any) -> dict[str, Any]:
     """What a layer of this plugin knows of itself; empty for the user's own."""
     return dict(layer.metadata.get(KEY, {}))
+
+
+def can_be_ct(layer: Image) -> bool:
+    """Whether an image layer is the user's own or a CT of this plugin, not something that an attack shows."""
+    return not layer.rgb and known(layer).get("role", "ct") in ("ct", "perturbed")
+
+
+def ct_case(chosen: object) -> str | None:
+    """The case whose CT layer this is; None for files and other layers."""
+    noted = known(chosen) if hasattr(chosen, "metadata") else {}
+    return noted.get("case") if noted.get("role") == "ct" else None
+
+
+def sample_role(layer: Layer) -> str:
+    """What a layer of a sample is, "ct" or "sample labels"; empty for other layers."""
+    noted = known(layer)
+    return str(noted["role"]) if noted.get("sample") and noted.get("role") in ("ct", "sample labels") else ""
 
 
 def layers_of(viewer: ViewerModel, case_id: str) -> dict[str, Layer]:
@@ -40,6 +58,8 @@ def show_scene(viewer: ViewerModel, scene: Scene) -> None:
             if plan.role != "ct" or not np.array_equal(old.data, plan.data):  # a CT seldom changes
                 old.data = plan.data
             old.metadata[KEY] = known(old) | plan.options["metadata"][KEY]
+            if "features" in plan.options:
+                old.features = plan.options["features"]
             continue
         kept = _look(old) if old is not None else {}
         if old is not None:
@@ -54,6 +74,14 @@ def show_scene(viewer: ViewerModel, scene: Scene) -> None:
     kept_selected = {layer for layer in selected if layer in viewer.layers}
     if kept_selected or "ct" in present:
         viewer.layers.selection = kept_selected or {present["ct"]}
+
+
+def rename_organs(viewer: ViewerModel, case_id: str, organs: dict[int, str]) -> None:
+    """The case's segmentations under other names of the organs."""
+    for layer in layers_of(viewer, case_id).values():
+        if "names" in known(layer):
+            layer.features = organ_features(organs)
+            layer.metadata[KEY] = known(layer) | {"names": dict(organs)}
 
 
 def clear_result(viewer: ViewerModel, case_id: str) -> None:

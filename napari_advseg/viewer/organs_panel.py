@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 _MOST_LINES = 8
 
 
-def colour_icon(colour: str) -> QIcon:
-    """A square of a colour."""
+def organ_icon(organ: Organ) -> QIcon:
+    """A square of the organ's colour."""
+    from ..evidence import organ_colour
+
     square = QPixmap(12, 12)
-    square.fill(QColor(colour))
+    square.fill(QColor(organ_colour(organ.id)))
     return QIcon(square)
 
 
@@ -42,14 +44,14 @@ class OrgansPanel(QWidget):
         column.addWidget(self._note)
         column.addWidget(self._list)
 
-    def show_organs(self, organs: Sequence[Organ], colours: Sequence[str]) -> None:
+    def show_organs(self, organs: Sequence[Organ]) -> None:
         """List a case's organs; all are checked, except those that were unchecked under the same name."""
         off = {organ.name for organ in self._organs} - set(self.chosen_names())
         self._organs = tuple(organs)
         self._list.blockSignals(True)
         self._list.clear()
-        for organ, colour in zip(organs, colours, strict=True):
-            item = QListWidgetItem(colour_icon(colour), f"{organ.name.replace('_', ' ')}  {organ.clean:.2f}")
+        for organ in organs:
+            item = QListWidgetItem(organ_icon(organ), _line(organ))
             item.setToolTip(f"clean Dice {organ.clean:.4f}, {organ.voxels} voxels in the reference")
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Unchecked if organ.name in off else Qt.CheckState.Checked)
@@ -62,6 +64,14 @@ class OrgansPanel(QWidget):
             "Organs and their clean Dice" if organs else "No organ can be scored: each needs at least 50 voxels"
         )
         self.changed.emit()
+
+    def rename(self, organs: Sequence[Organ]) -> None:
+        """The same organs under other names; the check marks stay."""
+        self._organs = tuple(organs)
+        self._list.blockSignals(True)
+        for row, organ in enumerate(self._organs):
+            self._list.item(row).setText(_line(organ))
+        self._list.blockSignals(False)
 
     def chosen(self) -> tuple[Organ, ...]:
         """The organs that are checked."""
@@ -87,3 +97,7 @@ class OrgansPanel(QWidget):
         """Mean clean Dice of the checked organs; None where none is checked."""
         chosen = self.chosen()
         return sum(organ.clean for organ in chosen) / len(chosen) if chosen else None
+
+
+def _line(organ: Organ) -> str:
+    return f"{organ.name.replace('_', ' ')}  {organ.clean:.2f}"

@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+
+from .card_dialog import ask_card
+
+if TYPE_CHECKING:
+    from .controller import Controller
+
+
+def settle(parent: QWidget, controller: Controller, question: Any) -> str:
+    """Ask the user what a job needs to know and let it go on; the line to say where the user does not."""
+    kind = type(question).__name__
+    if kind == "ConsentNeededError":
+        if not ask_trust(parent, question.path, question.sha256):
+            return "Not loaded: the file is not trusted."
+        controller.consent(question.sha256)
+    elif kind == "CardNeededError":
+        given = ask_card(
+            parent, question.path, question.kind, question.sha256, controller.make_card, controller.typed_card()
+        )
+        if given is None:
+            return "Not opened: the network has no model card."
+        controller.give_card(question.path, *given)
+    else:
+        uid = ask_series(parent, question.series)
+        if uid is None:
+            return "Not opened: no series was picked."
+        controller.choose_series(uid)
+    return ""
 
 
 def ask_trust(parent: QWidget, path: Path, sha256: str) -> bool:
@@ -27,12 +55,12 @@ def ask_series(parent: QWidget, series: list[tuple[str, int]]) -> str | None:
     return series[lines.index(line)][0] if chosen else None
 
 
-def ask_save_folder(parent: QWidget, name: str) -> Path | None:
-    """Where to put a bundle called ``name``: the folder chosen where it is empty or a bundle, else one inside it."""
+def ask_save_folder(parent: QWidget, network: str, drop: float) -> Path | None:
+    """Where to put a bundle: the folder chosen where that is empty or a bundle, else one named for the attack in it."""
     chosen = QFileDialog.getExistingDirectory(parent, "Save the attack in a folder")
     if not chosen:
         return None
     folder = Path(chosen)
     if not any(folder.iterdir()) or (folder / "result.json").is_file():
         return folder
-    return folder / name
+    return folder / f"attack-{network}-drop-{drop:.2f}".replace("/", "-").replace(" ", "-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -16,10 +15,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .organs_panel import colour_icon
+from .organs_panel import organ_icon
 
 if TYPE_CHECKING:
-    from ..attacks import Organ
+    from ..case import Finding
 
 _COLUMNS = ("organ", "clean", "attacked", "drop")
 _LINE = 24  # pixels per row
@@ -56,11 +55,15 @@ class ResultPanel(QWidget):
         column.addWidget(self.go)
         self.hide()
 
-    def show_result(self, sentence: str, organs: Sequence[Organ], colours: Sequence[str], *, can_go: bool) -> None:
-        self.sentence.setText(sentence)
+    def show_finding(self, finding: Finding, *, can_go: bool) -> None:
+        """The sentence and the organs of what was found."""
+        from ..evidence import sentence
+
+        organs = finding.result.organs
+        self.sentence.setText(sentence(finding.result, finding.evidence))
         self.table.setRowCount(len(organs))
-        for row, (organ, colour) in enumerate(zip(organs, colours, strict=True)):
-            name = QTableWidgetItem(colour_icon(colour), organ.name.replace("_", " "))
+        for row, organ in enumerate(organs):
+            name = QTableWidgetItem(organ_icon(organ), organ.name.replace("_", " "))
             self.table.setItem(row, 0, name)
             for column, value in enumerate((organ.clean, organ.attacked, organ.drop), start=1):
                 cell = QTableWidgetItem(f"{value:.3f}")

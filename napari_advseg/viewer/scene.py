@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .arrows import drawn_length, thin_arrows
 from .layer_source import KEY
 from .placement import Placement
+from .renaming import organ_features
 
 if TYPE_CHECKING:
     from ..case import Case, Finding
@@ -183,7 +184,7 @@ def _labels_plan(
             "name": name,
             "colormap": colours,
             "opacity": 0.9,
-            "features": {"index": [0, *organs], "organ": ["background", *(_spoken(n) for n in organs.values())]},
+            "features": organ_features(organs),
             "metadata": _metadata(case_id, role, placement, names=dict(organs)),
         }
         | options,
@@ -246,10 +247,6 @@ def _diverging() -> dict[str, Any]:
             (1.0, 0.10, 0.05, 0.85),
         ],
     }
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def all_plans(scenes: Iterable[Scene]) -> list[LayerPlan]:

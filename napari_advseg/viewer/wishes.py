@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .layer_source import LayerSource
+
+if TYPE_CHECKING:
+    from ..networks import ModelCard
+
+Names = tuple[tuple[int, str], ...]  # ids and names of a network's labels
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,10 @@ class CaseWish:
         "auto", or "z0:z1,y0:y1,x0:x1" in voxels of the CT's own array.
     series
         The UID of a DICOM series where the CT is a folder with several.
+    labels
+        The network's labels under the names that the user gave them; empty for the card's own.
+    card
+        A model card for a checkpoint that has none.
     """
 
     ct: Path | LayerSource
@@ -32,6 +41,8 @@ class CaseWish:
     region: str = "auto"
     device: str = "auto"
     series: str | None = None
+    labels: Names = ()
+    card: ModelCard | None = None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from toy_networks import CARD, Place, graded_ct, threshold_network
 
-from napari_advseg.attacks import AttackResult, Cancelled, CancelToken, SearchSettings, Target, score_organs, search
+from napari_advseg.attacks import (
+    AttackResult,
+    Cancelled,
+    CancelToken,
+    SearchSettings,
+    Target,
+    repeat,
+    score_organs,
+    search,
+)
 from napari_advseg.networks import SegmentationNetwork, network_from_module
 from napari_advseg.synthesis import Budget, Kind, Synthesis
 from napari_advseg.volume import Region
@@ -161,3 +171,33 @@ def test_the_path_is_that_of_the_result(drop: float) -> None:
     assert result.strength in strengths
     for point in result.path:
         assert target.measure(result.parameters, point.strength).drop == pytest.approx(point.drop)
+
+
+class Doubtful(nn.Module):
+    """A threshold whose position wavers by ``spread`` HU from call to call."""
+
+    def __init__(self, spread: float) -> None:
+        super().__init__()
+        self.spread = spread
+
+    def forward(self, hu: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(hu), hu - 50.5 + self.spread * torch.randn(1)], 1)
+
+
+@pytest.mark.parametrize(("spread", "steady"), [(0.02, True), (6.0, False)])
+def test_a_random_network_counts_as_reached_only_where_fresh_draws_agree(spread: float, steady: bool) -> None:
+    network = network_from_module(Doubtful(spread), CARD, device="cpu")
+    assert network.random
+    target, clean = target_of(network, Budget(3.0, 15.0))
+    found = finish(search(target, SearchSettings(0.3), clean, CancelToken()))
+    result = finish(repeat(target, found, CancelToken()))
+    assert result.repeats is not None
+    assert len(result.repeats.drops) == 8
+    assert (result.repeats.standard_error <= 0.005) == steady
+    assert result.achieved_drop == pytest.approx(
+        min(result.repeats.drops, key=lambda d: abs(d - 0.3))
+        if steady
+        else max(result.repeats.drops, key=lambda d: abs(d - 0.3))
+    )
+    assert result.reached == steady
+    assert result.cost.forward == found.cost.forward + 16

@@ -9,11 +9,26 @@ from strategies import AXIS_CODES, grids
 from toy_networks import SmallConv, Threshold
 
 from napari_advseg.networks import Intensity, ModelCard, network_from_module
+from napari_advseg.networks.steps import Crop, Orient, Permute, Resample, Scale
 from napari_advseg.volume import Grid, Region, reorient, reorient_grid, reorientation
 
 
 def card(dimensions: int = 3, **fields: object) -> ModelCard:
     return ModelCard(name="toy", dimensions=dimensions, labels=["background", "liver", "spleen"], **fields)
+
+
+NNUNET_STEPS = (
+    Orient(axes="zyx"),
+    Permute(order=(1, 0, 2)),
+    Crop(),
+    Scale(intensity=Intensity(rule="image_zscore")),
+    Resample(spacing=(2.5, 2.2, 2.4), order=3, anisotropic=True),
+)
+MONAI_STEPS = (
+    Orient(axes="RAS"),
+    Resample(spacing=(2.2, 1.7, 2.5), alignment="first_voxel"),
+    Scale(intensity=Intensity(rule="image_range")),
+)
 
 
 def place(dimensions: int, grid: Grid, **fields: object):
@@ -46,6 +61,10 @@ def test_a_network_sees_the_patient_the_same_however_the_ct_is_stored(dimensions
         (3, {"spacing": (2.0, 2.5, 3.0), "intensity": Intensity(rule="zscore", low=-300, high=300, mean=20, std=80)}),
         (3, {"intensity": Intensity(rule="window", low=-400, high=400, clip=True)}),
         (3, {"patch": (8, 8, 8), "batch": 2}),
+        (3, {"patch": (6, 6, 8), "tiling": "nnunet", "mirror_axes": (0, 2), "batch": 3}),
+        (2, {"patch": (6, 8), "tiling": "nnunet", "mirror_axes": (0, 1)}),
+        (3, {"patch": (6, 6, 8), "tiling": "nnunet", "steps": NNUNET_STEPS}),
+        (3, {"patch": (16, 6, 8), "weights": "constant", "steps": MONAI_STEPS}),
     ],
 )
 def test_gradients_through_the_whole_pipeline_agree_with_finite_differences(dimensions: int, fields: dict) -> None:

@@ -18,9 +18,9 @@ from napari_advseg.case import Case, CaseRequest, Finding
 from napari_advseg.evidence import Evidence
 from napari_advseg.networks import ModelCard
 from napari_advseg.synthesis import Budget
-from napari_advseg.viewer.core import CtRead, Offers, Saved
+from napari_advseg.viewer.core import CtRead, Offers, PackageCore, Saved
 from napari_advseg.viewer.layer_source import LayerSource
-from napari_advseg.viewer.wishes import AttackWish, CaseWish
+from napari_advseg.viewer.wishes import AttackWish, CaseWish, Names
 from napari_advseg.volume import Grid, Region, Volume, read_ct
 
 CARD = ModelCard(name="fake", dimensions=2, labels={0: "background", 1: "liver", 2: "kidney_left"})
@@ -45,16 +45,20 @@ def make_labels(ct: Volume) -> np.ndarray:
 
 def make_case(ct: Volume, wish: CaseWish | None = None) -> Case:
     labels = make_labels(ct)
+    names = dict(wish.labels) if wish is not None else {}
     return Case(
         request=CaseRequest(ct=ct, network="fake"),
         ct=ct,
-        network=SimpleNamespace(card=CARD),  # type: ignore[arg-type]
+        network=SimpleNamespace(card=CARD.renamed(names)),  # type: ignore[arg-type]
         placed=None,  # type: ignore[arg-type]
         region=Region.whole(ct.grid),
         reference=labels,
         reference_given=wish is not None and wish.reference is not None,
         clean_labels=labels.copy(),
-        organs=(Organ(1, "liver", 144, 0.95, 0.95), Organ(2, "kidney_left", 162, 0.87, 0.87)),
+        organs=(
+            Organ(1, names.get(1, "liver"), 144, 0.95, 0.95),
+            Organ(2, names.get(2, "kidney_left"), 162, 0.87, 0.87),
+        ),
         warnings=ct.warnings,
     )
 
@@ -97,13 +101,16 @@ EVIDENCE = Evidence(0.006, (0.006,), 1.0, 0.99, 2.3, 0.5, 7.0, 7.0, 0.9, 1.1)
 class FakeCore:
     """Attacks in ``steps`` steps, or until cancelled where ``endless``.
 
-    ``fault`` is raised, once, by the next job; ``trusted`` and ``saved`` note what was asked.
+    ``fault`` is raised, once, by the next job; ``about`` is added to what is known of the network; the lists note
+    what was asked.
     """
 
     def __init__(self, *, endless: bool = False, steps: int = 3) -> None:
         self.endless, self.steps = endless, steps
         self.fault: BaseException | None = None
         self.trusted: list[str] = []
+        self.withdrawn: list[str] = []
+        self.about: dict[str, Any] = {}
         self.opened: list[CaseWish] = []
         self.attacked: list[AttackWish] = []
         self.stopped = threading.Event()
@@ -146,8 +153,23 @@ class FakeCore:
         (folder / "result.json").write_text("{}")
         return Saved(replace(finding, evidence=EVIDENCE), folder)
 
+    def describe(self, case: Case) -> dict[str, Any]:
+        return case.network.card.model_dump(mode="json", by_alias=True, exclude_none=True) | self.about
+
+    def rename(self, case: Case, names: Names) -> Case:
+        return PackageCore().rename(case, names)
+
+    def make_card(self, content: dict[str, Any]) -> ModelCard:
+        return PackageCore().make_card(content)
+
+    def write_card(self, checkpoint: Path, card: ModelCard) -> Path:
+        return PackageCore().write_card(checkpoint, card)
+
     def trust(self, sha256: str) -> None:
         self.trusted.append(sha256)
+
+    def withdraw_trust(self, sha256: str) -> None:
+        self.withdrawn.append(sha256)
 
     def release(self) -> None:
         self.released.set()

@@ -273,7 +273,7 @@ def test_a_file_that_can_run_code_is_asked_about(
     make_dock: MakeDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch, answer: bool
 ) -> None:
     asked = []
-    monkeypatch.setattr("napari_advseg.viewer.dock.ask_trust", lambda *what: asked.append(what[1:]) or answer)
+    monkeypatch.setattr("napari_advseg.viewer.questions.ask_trust", lambda *what: asked.append(what[1:]) or answer)
     core = FakeCore()
     core.fault = ConsentNeededError(Path("model.ts"), "ab12", "TorchScript")
     dock = make_dock(core)
@@ -293,7 +293,7 @@ def test_a_file_that_can_run_code_is_asked_about(
 def test_one_of_several_dicom_series_is_asked_for(
     make_dock: MakeDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_advseg.viewer.dock.ask_series", lambda _parent, series: series[1][0])
+    monkeypatch.setattr("napari_advseg.viewer.questions.ask_series", lambda _parent, series: series[1][0])
     core = FakeCore()
     core.fault = SeveralSeriesError(Path("folder"), [("1.2", 3), ("1.3", 90)])
     dock = make_dock(core)
