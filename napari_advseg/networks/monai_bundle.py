@@ -14,7 +14,7 @@ from .archive import Archive
 from .card import Architecture, ModelCard, one_line
 from .monai_transforms import BundleConfig, Component, read_answer, read_component, read_steps
 from .steps import Permute
-from .weights import _NESTED_UNDER, build_monai, fill, plain_names
+from .weights import _NESTED_UNDER, build_and_fill, build_monai, plain_names
 
 _CONFIGS = ("configs/inference.json", "configs/inference.yaml", "configs/inference.yml")
 _WEIGHTS = ("models/model.pt", "models/model.safetensors")
@@ -52,9 +52,8 @@ def read_bundle(archive: Archive, root: str, device: torch.device) -> tuple[nn.M
     config = BundleConfig(archive.read_data(settings), where)
 
     architecture = _architecture(config)
-    module = build_monai(architecture, where)
     inputs, channels, dimensions = (
-        _count(module, architecture, name, where) for name in ("in_channels", "out_channels", "spatial_dims")
+        _count(architecture, name, where) for name in ("in_channels", "out_channels", "spatial_dims")
     )
     if inputs != 1:
         raise ValueError(
@@ -76,7 +75,8 @@ def read_bundle(archive: Archive, root: str, device: torch.device) -> tuple[nn.M
     if axis is not None:
         a, b, c = axis, *(other for other in range(3) if other != axis)
         steps += (Permute(order=(a, b, c)),)
-    fill(module, _read_weights(archive, weights, device), f"{archive.path}: {weights}")
+    state = _read_weights(archive, weights, device)
+    module = build_and_fill(lambda: build_monai(architecture, where), state, f"{archive.path}: {weights}")
     name = metadata.get("name")
     try:
         card = ModelCard(
@@ -115,9 +115,11 @@ def _architecture(config: BundleConfig) -> Architecture:
     return Architecture.model_validate({"class": f"monai.networks.nets.{network.name}", "arguments": arguments})
 
 
-def _count(module: nn.Module, architecture: Architecture, name: str, where: str) -> int:
+def _count(architecture: Architecture, name: str, where: str) -> int:
     """An argument of the network, or its default."""
-    known = inspect.signature(type(module).__init__).parameters
+    import monai.networks.nets as nets
+
+    known = inspect.signature(getattr(nets, architecture.class_name.rpartition(".")[2], nn.Module).__init__).parameters
     value = architecture.arguments.get(name, known[name].default if name in known else None)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{where}: network_def does not say the network's {name}: got {value!r}, expected a number")

@@ -33,8 +33,8 @@ _SPACING: dict[str, tuple[Any, ...]] = {
 }
 _UNIMPORTANT = frozenset({
     "keys", "allow_missing_keys", "device", "image_only", "reader", "dtype", "track_meta", "meta_keys",
-    "meta_key_postfix", "lazy", "channel_wise", "ensure_same_shape", "start_coord_key",
-    "end_coord_key", "orig_keys", "orig_meta_keys", "to_tensor", "transform", "to_onehot",
+    "meta_key_postfix", "lazy", "channel_wise", "ensure_same_shape", "start_coord_key", "end_coord_key", "orig_keys",
+    "orig_meta_keys", "to_tensor", "transform", "to_onehot",
 })  # fmt: skip
 Back = ScoresBack | Literal["labels"]
 
@@ -200,10 +200,8 @@ def read_answer(config: BundleConfig) -> Answer:
             decided = True
         elif one.name == "Invert":
             one.only("nearest_interp")
-            if one.first("nearest_interp", True):
-                back = "nearest"
-            else:
-                back = "labels" if decided else "scores" if activation == "none" else "probabilities"
+            linear: Back = "labels" if decided else "scores" if activation == "none" else "probabilities"
+            back = "nearest" if one.first("nearest_interp", True) else linear
     # Labels that stay on the network's voxels come back as SaveImage(resample) brings them: by the nearest voxel.
     return Answer(activation, back or "nearest", threshold)
 
@@ -270,8 +268,7 @@ def _spacing(one: Component, back: Back) -> Resample:
     if not 1 <= len(pixdim) <= 3 or not all(isinstance(mm, int | float) for mm in pixdim):
         raise one.refuse("pixdim", "expected one to three numbers, mm")
     spacing = tuple(float(mm) if mm > 0 else None for mm in (pixdim + pixdim[-1:] * 2)[:3])
-    order: Literal[1, 3] = 3 if one.first("mode") == 3 else 1
-    return Resample(spacing=spacing, order=order, alignment="first_voxel", back=back)
+    return Resample(spacing=spacing, order=3 if one.first("mode") == 3 else 1, alignment="first_voxel", back=back)
 
 
 def _intensity(one: Component) -> Intensity:
@@ -280,14 +277,10 @@ def _intensity(one: Component) -> Intensity:
         low, high = one.get("b_min"), one.get("b_max")
         if (low is None) != (high is None) or (low is not None and low >= high):
             raise one.refuse("b_min", "expected b_min below b_max, or neither")
-        return Intensity(
-            rule="window",
-            low=one.get("a_min"),
-            high=one.get("a_max"),
-            out_low=0.0 if low is None else low,
-            out_high=1.0 if high is None else high,
-            clip=bool(one.get("clip", False)) and low is not None,  # MONAI clips to [b_min, b_max]
-        )
+        clips = bool(one.get("clip", False)) and low is not None  # MONAI clips to [b_min, b_max]
+        low, high = (0.0, 1.0) if low is None else (low, high)
+        window = one.get("a_min"), one.get("a_max")
+        return Intensity(rule="window", low=window[0], high=window[1], out_low=low, out_high=high, clip=clips)
     if one.name == "ScaleIntensity":
         one.only("minv", "maxv")
         low, high = one.get("minv", 0.0), one.get("maxv", 1.0)
