@@ -133,7 +133,7 @@ def inspect(
     from .networks import describe, memory_of_one_pass, open_network
 
     network = open_network(checkpoint, device=device, trust=trust, mirroring=mirroring)
-    content = describe(network) | {"memory_of_one_pass_mb": memory_of_one_pass(network)}
+    content = describe(network) | {"memory_mb": memory_of_one_pass(network)}
     if as_json:
         print(json.dumps(content, indent=2))
         return

@@ -11,9 +11,11 @@ from safetensors.torch import save_file
 from toy_networks import SmallConv
 
 from napari_advseg.networks import (
+    CardNeededError,
     ConsentNeededError,
     describe,
     known_networks,
+    memory_of_one_pass,
     open_network,
     remember_trust,
     trusted,
@@ -201,3 +203,72 @@ def test_a_download_that_fails_says_where_to_put_the_file(monkeypatch) -> None:
 def test_a_device_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match="does not work here; these do: .*cpu"):
         open_network("phantom2d", device="cuda:99")
+
+
+def program(folder: Path) -> Path:
+    path = folder / "net.pt2"
+    torch.export.save(torch.export.export(SmallConv(3, 2).eval(), (torch.zeros(1, 1, 8, 8, 8),)), str(path))
+    content = {k: v for k, v in CARD.items() if k not in ("architecture", "divisible_by")}
+    (folder / "net.yaml").write_text(yaml.safe_dump(content | {"patch": [8, 8, 8], "batch": 1}))
+    return path
+
+
+def test_an_exported_program_of_fixed_shape_works_through_windows_after_consent(tmp_path: Path) -> None:
+    from napari_advseg.volume import Grid
+
+    path = program(tmp_path)
+    with pytest.raises(ConsentNeededError, match=r"torch.export \(.pt2\) file, a format that can run code"):
+        open_network(path, device="cpu")
+    network = open_network(path, device="cpu", trust=True)
+    assert (network.format, network.random) == ("export", False)
+    image = torch.randn(1, 1, 8, 8, 8)
+    torch.testing.assert_close(network.module(image), SmallConv(3, 2)(image))
+    hu = (torch.randn(12, 14, 10) * 100).requires_grad_()
+    network.on(Grid((12, 14, 10), (2.0, 2.0, 2.0))).scores(hu)[1].sum().backward()
+    assert float(hu.grad.abs().min()) > 0
+
+
+def test_a_checkpoint_without_a_card_says_what_it_is(tmp_path: Path) -> None:
+    for path, kind in (
+        (script(tmp_path), "torchscript"),
+        (program(tmp_path), "export"),
+        (weights(tmp_path), "weights"),
+    ):
+        path.with_suffix(".yaml").unlink(missing_ok=True)
+        with pytest.raises(CardNeededError, match="no model card") as caught:
+            open_network(path, device="cpu")
+        assert (caught.value.path, caught.value.kind, caught.value.sha256) == (path, kind, file_sha256([path]))
+
+
+def test_weights_of_nnunets_architectures_open_with_a_card(tmp_path: Path) -> None:
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet
+
+    arguments = {
+        "n_stages": 2, "features_per_stage": [4, 8], "conv_op": "torch.nn.Conv3d", "kernel_sizes": 3, "strides": [1, 2],
+        "n_conv_per_stage": 1, "n_conv_per_stage_decoder": 1, "nonlin": "torch.nn.ReLU",
+    }  # fmt: skip
+    built = arguments | {"conv_op": torch.nn.Conv3d, "nonlin": torch.nn.ReLU}
+    own = PlainConvUNet(1, num_classes=2, **built).eval()
+    torch.save(own.state_dict(), tmp_path / "net.pth")
+    named = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+    (tmp_path / "net.yaml").write_text(
+        yaml.safe_dump(CARD | {"architecture": {"class": named, "arguments": arguments}})
+    )
+    image = torch.randn(1, 1, 8, 8, 8)
+    torch.testing.assert_close(open_network(tmp_path / "net.pth", device="cpu").module(image), own(image))
+
+
+def test_inspecting_tells_the_memory_of_one_pass() -> None:
+    network = open_network("phantom2d", device="cpu")
+    assert 1 < memory_of_one_pass(network) < 100
+
+
+def test_labels_can_be_renamed() -> None:
+    card = open_network("phantom2d", device="cpu").card
+    assert card.renamed({1: "milza"}).labels[1] == "milza"
+    with pytest.raises(ValueError, match="no label 99"):
+        card.renamed({99: "x"})
+    with pytest.raises(ValueError, match="same organ"):
+        card.renamed({1: card.labels[2]})
+    with pytest.raises(ValueError, match="may not be empty"):
+        card.renamed({1: " "})
