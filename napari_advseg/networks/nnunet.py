@@ -25,6 +25,7 @@ from .nnunet_architecture import build_nnunet
 from .steps import Crop, Orient, Permute, Resample, Scale, Step
 from .weights import build_and_fill, plain_names
 
+_VOXELS_AT_ONCE = 2**18  # windows smaller than this are run several at a time
 _CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 _READERS = {
     "SimpleITKIO": "zyx",
@@ -183,7 +184,7 @@ def _card(
         tiling="nnunet",
         divisible_by=_strides(configuration),
         mirror_axes=tuple(int(axis) for axis in checkpoint.get("inference_allowed_mirroring_axes") or ()),
-        batch=1 if len(patch) == 3 else 8,
+        batch=min(8, max(1, _VOXELS_AT_ONCE // math.prod(patch))),
         source=where,
         sha256=archive.sha256([*trained.checkpoints, *_beside(trained)]),
         format="nnunet",

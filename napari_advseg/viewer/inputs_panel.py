@@ -15,7 +15,7 @@ from .layer_source import LayerSource, take_layer
 from .wishes import CaseWish
 
 _IMAGES = "Images (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
-_NETWORKS = "Checkpoints (*.pth *.pt *.safetensors *.ts);;All files (*)"
+_NETWORKS = "Checkpoints (*.pth *.pt *.pt2 *.safetensors *.ts *.zip);;All files (*)"
 
 
 class InputsPanel(QWidget):
@@ -37,8 +37,12 @@ class InputsPanel(QWidget):
         self.network = ChoiceBox(
             "choose a network…",
             [
-                Browse("File", "A checkpoint with its model card beside it", ask_file("Open a checkpoint", _NETWORKS)),
-                Browse("Folder", "A model folder, such as nnU-Net's", ask_folder("Open a model folder")),
+                Browse(
+                    "File",
+                    "A checkpoint, or a zip of an nnU-Net result or a MONAI bundle",
+                    ask_file("Open a checkpoint", _NETWORKS),
+                ),
+                Browse("Folder", "An nnU-Net results folder, or a MONAI bundle", ask_folder("Open a model folder")),
             ],
             "The segmentation network to be attacked",
         )
