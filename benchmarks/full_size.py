@@ -18,7 +18,7 @@ from monai.networks.nets import UNet
 
 from napari_advseg.attacks import peak_memory_mb
 from napari_advseg.networks import ModelCard, network_from_module
-from napari_advseg.networks.stitching import _busy
+from napari_advseg.networks.stitching import _busy, _where
 from napari_advseg.networks.windows import plan_windows
 from napari_advseg.volume import Grid
 
@@ -51,7 +51,8 @@ def main() -> None:
     total = torch.zeros(windows.shape)
     for index in range(len(windows.starts)):
         total[windows.slices(index)] += windows.weight
-    busy = _busy(share / total, windows)
+    box = _where(share)
+    busy = _busy(share[(slice(None), *box)] / total[box], box, windows)
     started = time.monotonic()
     torch.autograd.grad(scores, hu, share)
     back = time.monotonic() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -54,9 +55,10 @@ class Intensity(BaseModel):
         if self.rule == "window":
             low, high = self.window
             image = clip(image, low, high) if self.clip else image
-            return (image - low) / (high - low) * (self.out_high - self.out_low) + self.out_low
+            slope = (self.out_high - self.out_low) / (high - low)  # one factor: every step costs a full-size CT dearly
+            return image * slope + (self.out_low - low * slope)
         if self.rule == "zscore":
-            return (clip(image, self.low, self.high) - self.mean) / self.std
+            return clip(image, self.low, self.high) * (1 / self.std) - self.mean / self.std
         if self.rule == "image_range":
             low_seen, high_seen = image.min(), image.max()
             width = (high_seen - low_seen).clamp_min(1e-8)
@@ -94,9 +96,7 @@ class _Clip(torch.autograd.Function):
             return gradients[0], None, None, None
         (image,) = ctx.saved_tensors
         low, high, reach = ctx.limits
-        near = torch.ones_like(image, dtype=torch.bool)
-        if low is not None:
-            near &= image >= low - reach
+        near = image >= (-math.inf if low is None else low - reach)
         if high is not None:
             near &= image <= high + reach
         return gradients[0] * near, None, None, None

@@ -16,7 +16,9 @@ from torch import Tensor
 from .windows import Windows
 
 _NEGLIGIBLE = 1e-6  # of the squared gradient
+_TINY = 1e-7  # of the largest entry; two hundred million of these are still negligible
 
+Box = tuple[slice, slice, slice]
 Variant = Callable[[Tensor, Sequence[int]], Tensor]
 """(window, *size) and the windows' indices -> (window, class, *size): one fold of an ensemble, one mirroring."""
 
@@ -72,12 +74,13 @@ class _Stitched(torch.autograd.Function):
         image, total = ctx.saved_tensors
         windows: Windows = ctx.windows
         weight = windows.weight.to(image.device, image.dtype)
-        share = gradients[0] / total
         wanted = torch.zeros_like(image)
-        busy = _busy(share, windows)
+        box = _where(gradients[0])  # all that follows costs what the organs measure, not what the CT does
+        share = gradients[0][(slice(None), *box)] / total[box]
+        busy = _busy(share, box, windows)
         for picked in _batches(len(busy), ctx.batch):
             some = [busy[index] for index in picked]
-            pull = torch.stack([share[(slice(None), *windows.slices(index))] * weight for index in some])
+            pull = torch.stack([_seen(share, box, windows.slices(index)) * weight for index in some])
             peak = pull.abs().max().clamp_min(1e-30)  # half precision loses what is much smaller than 1
             for run in ctx.variants:
                 with torch.enable_grad():
@@ -88,14 +91,46 @@ class _Stitched(torch.autograd.Function):
         return wanted, None, None, None
 
 
-def _busy(share: Tensor, windows: Windows) -> list[int]:
+def _where(gradient: Tensor) -> Box:
+    """The box outside of which every entry is below a ten-millionth of the largest."""
+    least = _TINY * float(max(gradient.max(), -gradient.min()))
+    box = [slice(0, n) for n in gradient.shape[1:]]
+    for axis in range(3):
+        seen = gradient[(slice(None), *box)]
+        others = tuple(other for other in range(4) if other != axis + 1)
+        hit = torch.maximum(seen.amax(others), -seen.amin(others)).gt(least).nonzero().flatten()
+        if len(hit) == 0:
+            return box[0], box[1], box[2]
+        box[axis] = slice(int(hit[0]), int(hit[-1]) + 1)
+    return box[0], box[1], box[2]
+
+
+def _seen(share: Tensor, box: Box, window: Box) -> Tensor:
+    """The part of ``share``, which covers ``box``, in a window; 0 outside the box."""
+    inside, sides = [slice(None)], []
+    for whole, own in zip(box, window, strict=True):
+        low, high = max(whole.start, own.start), min(whole.stop, own.stop)
+        inside.append(slice(low - whole.start, max(low, high) - whole.start))
+        sides.append((low - own.start, own.stop - high) if high > low else (0, own.stop - own.start))
+    flat = [side for pair in reversed(sides) for side in pair]
+    return torch.nn.functional.pad(share[tuple(inside)], flat)
+
+
+def _busy(share: Tensor, box: Box, windows: Windows) -> list[int]:
     """The windows that hold all but a millionth of the gradient's energy, in their order."""
-    energy = share.square().sum(0)
     squared = windows.weight.to(share.device, share.dtype).square()
-    held = torch.stack([(energy[windows.slices(index)] * squared).sum() for index in range(len(windows.starts))])
+    energy = share.square().sum(0, keepdim=True)
+    near = [
+        index
+        for index in range(len(windows.starts))
+        if all(a.start < b.stop and b.start < a.stop for a, b in zip(box, windows.slices(index), strict=True))
+    ]
+    if not near:
+        return []
+    held = torch.stack([(_seen(energy, box, windows.slices(index))[0] * squared).sum() for index in near])
     order = held.argsort()
     small = held[order].double().cumsum(0) <= _NEGLIGIBLE * held.double().sum()
-    return sorted(order[~small].tolist())
+    return sorted(near[index] for index in order[~small].tolist())
 
 
 def _cut(image: Tensor, windows: Windows, some: Sequence[int]) -> Tensor:
