@@ -68,7 +68,7 @@ def bundle(folder: Path) -> SegmentationNetwork:
                 } | keys,
             ],
         },
-        "inferer": {"_target_": "SliceInferer", "roi_size": [64, 64], "spatial_dim": 2, "overlap": 0.5},
+        "inferer": {"_target_": "SliceInferer", "roi_size": [112, 144], "spatial_dim": 2, "overlap": 0.5},
         "postprocessing": {
             "_target_": "Compose",
             "transforms": [{"_target_": "AsDiscreted", "keys": "pred", "argmax": True}],
