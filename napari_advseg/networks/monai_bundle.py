@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import nn
 
 from .archive import Archive
 from .card import Architecture, ModelCard, one_line
 from .monai_transforms import BundleConfig, Component, read_answer, read_component, read_steps
 from .steps import Permute
-from .weights import _NESTED_UNDER, build_and_fill, build_monai, plain_names
+from .weights import build_and_fill, build_monai, read_weights
 
 _CONFIGS = ("configs/inference.json", "configs/inference.yaml", "configs/inference.yml")
 _WEIGHTS = ("models/model.pt", "models/model.safetensors")
@@ -75,7 +76,8 @@ def read_bundle(archive: Archive, root: str, device: torch.device) -> tuple[nn.M
     if axis is not None:
         a, b, c = axis, *(other for other in range(3) if other != axis)
         steps += (Permute(order=(a, b, c)),)
-    state = _read_weights(archive, weights, device)
+    with archive.open(weights) as stream:
+        state = read_weights(stream, PurePosixPath(weights).suffix, device, f"{archive.path}: {weights}")
     module = build_and_fill(lambda: build_monai(architecture, where), state, f"{archive.path}: {weights}")
     name = metadata.get("name")
     try:
@@ -194,27 +196,3 @@ def _labels(metadata: Mapping[str, Any], channels: int, where: str) -> dict[int,
         raise ValueError(f"{where}: channel_def names the channel {unknown[0]!r}, but the network has only {channels}")
     numbered = {index: f"class {index}" if index else "background" for index in range(count)}
     return {index: names.get(str(index), name) for index, name in numbered.items()}
-
-
-def _read_weights(archive: Archive, name: str, device: torch.device) -> dict[str, Tensor]:
-    """The tensors by name; never runs code that the file holds."""
-    try:
-        with archive.open(name) as stream:
-            if name.endswith(".safetensors"):
-                from safetensors.torch import load
-
-                content: Any = {key: tensor.to(device) for key, tensor in load(stream.read()).items()}
-            else:
-                content = torch.load(stream, map_location=device, weights_only=True)
-    except Exception as fault:  # a damaged file raises whatever its unpickling trips over
-        reason = str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__
-        raise ValueError(f"{archive.path}: {name} does not load as plain weights ({reason})") from fault
-    for key in _NESTED_UNDER:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(
-            f"{archive.path}: {name} holds no table of weights (a state_dict): got {type(content).__name__}"
-        )
-    return plain_names(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -18,28 +18,33 @@ _MONAI_NETS = "monai.networks.nets."
 
 def read_state_dict(path: Path, device: torch.device) -> dict[str, Tensor]:
     """The tensors of a .safetensors, .pth or .pt file by name; never runs code that the file holds."""
-    if path.suffix == ".safetensors":
+    with path.open("rb") as stream:
+        return read_weights(stream, path.suffix, device, str(path))
+
+
+def read_weights(stream: BinaryIO, suffix: str, device: torch.device, where: str) -> dict[str, Tensor]:
+    """:func:`read_state_dict` of an open file, which may lie in an archive."""
+    if suffix == ".safetensors":
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
         try:
-            weights: dict[str, Tensor] = load_file(path, device=str(device))
-            return weights
+            return {name: tensor.to(device) for name, tensor in load(stream.read()).items()}
         except (SafetensorError, OSError) as fault:
-            raise ValueError(f"{path} is no safetensors file that can be read: {fault}") from fault
+            raise ValueError(f"{where} is no safetensors file that can be read: {fault}") from fault
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(stream, map_location=device, weights_only=True)
     except Exception as fault:  # a damaged file raises whatever its unpickling trips over
         raise ValueError(
-            f"{path} does not load as plain weights: save the network's state_dict() with torch.save, or as safetensors "
-            f"({str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__})"
+            f"{where} does not load as plain weights: save the network's state_dict() with torch.save, or as "
+            f"safetensors ({str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__})"
         ) from fault
     for key in _NESTED_UNDER:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f"{path} holds no table of weights (a state_dict): got {type(content).__name__}")
+        raise ValueError(f"{where} holds no table of weights (a state_dict): got {type(content).__name__}")
     return plain_names(content)
 
 
