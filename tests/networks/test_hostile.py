@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
@@ -87,14 +88,31 @@ def nnunet_plans(folder: Path, mark: Path) -> Path:
     return folder / "result"
 
 
+class WritesAtLoad(torch.nn.Module):
+    """Scripted, it makes a file whenever it is loaded, before any pass."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.cat([image, -image], 1)
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.training = state[1]
+        self.path = state[0] + str(torch.from_file(state[0], True, 4).numel())
+
+
 def torchscript(folder: Path, mark: Path) -> Path:
-    """TorchScript's own code can write files; this one would when it is run, others do when they are loaded."""
     path = with_card(folder / "net.pt", {k: v for k, v in CARD.items() if k != "architecture"})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.trace(SmallConv(3, 2).eval(), torch.zeros(1, 1, 8, 8, 8)).save(str(path))
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("net/constants.pkl.bak", pickle.dumps(Touch(mark)))
+        torch.jit.script(WritesAtLoad(str(mark))).save(str(path))
     return path
 
 
@@ -103,21 +121,40 @@ def disguised_torchscript(folder: Path, mark: Path) -> Path:
     return with_card(path.rename(folder / "weights.pth"))
 
 
-def exported(folder: Path, mark: Path, entry: str) -> Path:
-    """A .pt2 with something to unpickle in one of the places where torch.export looks."""
+def exported(folder: Path, mark: Path, where: str, name: str) -> Path:
+    """A .pt2 whose table of weights or constants sends torch.export to a pickle."""
     path = with_card(folder / "net.pt2", {k: v for k, v in CARD.items() if k != "architecture"})
     program = torch.export.export(SmallConv(3, 2).eval(), (torch.zeros(1, 1, 8, 8, 8),))
     torch.export.save(program, str(path))
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    table = f"net/data/{where}/model_{where}_config.json"
+    payload = {"path_name": name, "is_param": False, "use_pickle": True, "tensor_meta": None}
+    content = json.loads(entries[table])
+    entries[table] = json.dumps(content | {"config": content["config"] | {"harm": payload}}).encode()
     buffer = io.BytesIO()
     torch.save(Touch(mark), buffer)
-    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        archive.writestr(f"net/data/{entry}", buffer.getvalue())
+    entries[f"net/data/{where}/{name}"] = pickle.dumps(Touch(mark)) if "opaque" in name else buffer.getvalue()
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, held in entries.items():
+            archive.writestr(entry, held)
     return path
 
 
+def pickled_weight(folder: Path, mark: Path) -> Path:
+    return exported(folder, mark, "weights", "weight_9")
+
+
+def pickled_constant(folder: Path, mark: Path) -> Path:
+    return exported(folder, mark, "constants", "tensor_9")
+
+
+def opaque_object(folder: Path, mark: Path) -> Path:
+    return exported(folder, mark, "constants", "opaque_obj_9")
+
+
 def disguised_export(folder: Path, mark: Path) -> Path:
-    path = exported(folder, mark, "sample_inputs/model.pt")
+    path = pickled_weight(folder, mark)
     return with_card(path.rename(folder / "weights.pth"))
 
 
@@ -181,10 +218,11 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "a bare pickle": (bare_pickle, "does not load as plain weights"),
     "an nnU-Net checkpoint that runs code": (nnunet_pickle, "does not load as an nnU-Net checkpoint"),
     "plans that name a callable": (nnunet_plans, "'pathlib.Path.touch'"),
-    "a TorchScript": (torchscript, "can run code when it is loaded"),
+    "a TorchScript that writes at load": (torchscript, "can run code when it is loaded"),
     "a TorchScript called weights": (disguised_torchscript, "can run code when it is loaded"),
-    "a .pt2 with a pickle for its samples": (lambda f, m: exported(f, m, "sample_inputs/model.pt"), "can run code"),
-    "a .pt2 with a pickle for a constant": (lambda f, m: exported(f, m, "constants/tensor_0"), "can run code"),
+    "a .pt2 with a pickle for a weight": (pickled_weight, "can run code"),
+    "a .pt2 with a pickle for a constant": (pickled_constant, "can run code"),
+    "a .pt2 with a pickle for an object": (opaque_object, "can run code"),
     "a .pt2 called weights": (disguised_export, "can run code when it is loaded"),
     "a bundle with an expression": (bundle_expression, r"\$"),
     "a bundle with a callable": (bundle_target, "pathlib.Path.touch"),
@@ -210,10 +248,20 @@ def test_it_is_refused_in_one_line_and_nothing_happened(tmp_path: Path, what: st
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_harm_is_real(tmp_path: Path) -> None:
-    """The same pickle, loaded without care, does run."""
+@pytest.mark.parametrize("make", [pickled, torchscript, pickled_weight, pickled_constant, opaque_object])
+def test_the_harm_is_real(tmp_path: Path, make: Callable[[Path, Path], Path]) -> None:
+    """The same files, loaded without care, do run their code."""
     mark = tmp_path / "ran"
-    torch.load(pickled(tmp_path, mark), weights_only=False)
+    path = make(tmp_path, mark)
+    assert not mark.exists()
+    with warnings.catch_warnings(), contextlib.suppress(Exception):  # some fail once the harm is done
+        warnings.simplefilter("ignore")
+        if make is pickled:
+            torch.load(path, weights_only=False)
+        elif make is torchscript:
+            torch.jit.load(str(path))
+        else:
+            torch.export.load(str(path))
     assert mark.exists()
 
 
