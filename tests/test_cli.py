@@ -128,6 +128,30 @@ def test_inspect_prints_the_card() -> None:
     assert "liver" in plain
 
 
+NNUNET = Path(__file__).parent / "data" / "nnunet" / "Dataset901_Phantom" / "nnUNetTrainer__nnUNetPlans__2d"
+
+
+@pytest.mark.parametrize(("option", "axes"), [((), [0, 1]), (("--no-mirroring",), [])])
+def test_inspect_tells_of_an_nnunet(option: tuple[str, ...], axes: list[int]) -> None:
+    content = json.loads(shell("inspect", NNUNET, "--json", *option).stdout)
+    assert content["mirror_axes"] == axes
+    assert (content["class"], content["format"], content["random"]) == ("PlainConvUNet", "nnunet", False)
+    assert content["memory_mb"] > 0
+
+
+def test_trust_is_given_and_withdrawn(tmp_path: Path) -> None:
+    from napari_advseg.networks import remember_trust, trusted
+    from napari_advseg.volume import file_sha256
+
+    path = tmp_path / "net.pt2"
+    path.write_bytes(b"a program")
+    assert "was not trusted" in shell("distrust", path).stderr
+    remember_trust(file_sha256([path]))
+    assert "no longer trusted" in shell("distrust", path).stderr
+    assert not trusted(file_sha256([path]))
+    assert shell("distrust", tmp_path / "none").returncode == 2
+
+
 def _interrupted_after(steps: int, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the shell's job on a toy network and press Ctrl-C after so many steps of progress."""
     import napari_advseg.case

@@ -1,6 +1,6 @@
 """A user's checkpoint as one function: HU volume -> class scores, differentiable."""
 
-from .card import Architecture, ModelCard, find_card, read_card
+from .card import Architecture, ModelCard, find_card, make_card, read_card, write_card
 from .consent import ConsentNeededError, remember_trust, trusted, withdraw_trust
 from .devices import pick_device, working_devices
 from .execution import OutOfMemory
@@ -26,6 +26,7 @@ __all__ = [
     "find_card",
     "hard_labels",
     "known_networks",
+    "make_card",
     "memory_of_one_pass",
     "network_from_module",
     "open_network",
@@ -35,4 +36,5 @@ __all__ = [
     "trusted",
     "withdraw_trust",
     "working_devices",
+    "write_card",
 ]

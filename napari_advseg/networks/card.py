@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -153,10 +154,7 @@ class ModelCard(BaseModel):
         if not all(name.strip() for name in labels.values()):
             raise ValueError("a label's name may not be empty")
         renamed = self.labels | {index: name.strip() for index, name in labels.items()}
-        try:
-            return ModelCard.model_validate(self.model_dump(by_alias=True) | {"labels": renamed})
-        except ValidationError as fault:
-            raise ValueError(one_line(fault)) from fault
+        return make_card(self.model_dump(by_alias=True) | {"labels": renamed})
 
     def slice_axis(self, grid: Grid) -> int | None:
         """The array axis of a CT on ``grid`` along which a 2-D network is run slice by slice; None in 3-D."""
@@ -191,9 +189,41 @@ def read_card(path: Path) -> ModelCard:
     if not isinstance(content, dict):
         raise ValueError(f"{path} is no model card: expected fields such as name, dimensions, labels")
     try:
+        return make_card(content)
+    except ValueError as fault:
+        raise ValueError(f"{path}: {fault}") from fault
+
+
+def make_card(content: dict[str, Any]) -> ModelCard:
+    """The checked card; ValueError, in one line, where the content is not valid."""
+    try:
         return ModelCard.model_validate(content)
     except ValidationError as fault:
-        raise ValueError(f"{path}: {one_line(fault)}") from fault
+        raise ValueError(one_line(fault)) from fault
+
+
+def write_card(checkpoint: Path, card: ModelCard) -> Path:
+    """Put a card beside its checkpoint, where :func:`find_card` finds it.
+
+    Raises
+    ------
+    FileExistsError
+        A card is there already; it is never written over.
+    OSError
+        It cannot be written.
+    """
+    target = checkpoint.with_suffix(".yaml")
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, f"there is a {target.name} already", str(target))
+    content = card.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    content["labels"] = [name for _, name in sorted(card.labels.items())]
+    aside = target.with_name(f"{target.name}.writing")
+    try:
+        aside.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return target
 
 
 def find_card(checkpoint: Path) -> Path | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .faults import first_line
 from .layer_source import LayerSource
 from .renaming import renamed_case
 from .wishes import AttackWish, CaseWish, Names
@@ -141,29 +139,15 @@ class PackageCore:
 
     def make_card(self, content: dict[str, Any]) -> ModelCard:
         """The checked model card; ValueError, in one line, where it is not valid."""
-        from ..networks import ModelCard
+        from ..networks import make_card
 
-        try:
-            return ModelCard.model_validate(content)
-        except ValueError as fault:
-            raise ValueError(first_line(fault)) from fault
+        return make_card(content)
 
     def write_card(self, checkpoint: Path, card: ModelCard) -> Path:
-        """Put a card beside its checkpoint, where it is found the next time; OSError where that cannot be."""
-        import yaml
+        """Put a card beside its checkpoint; OSError where that cannot be."""
+        from ..networks import write_card
 
-        target = checkpoint.with_suffix(".yaml")
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, f"there is a {target.name} already", str(target))
-        content = card.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        content["labels"] = [name for _, name in sorted(card.labels.items())]
-        aside = target.with_name(f"{target.name}.writing")
-        try:
-            aside.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
-        return target
+        return write_card(checkpoint, card)
 
     def trust(self, sha256: str) -> None:
         """Keep the user's consent to a file that can run code."""

@@ -17,10 +17,13 @@ def fault_line(fault: BaseException) -> str:
             "This network looks at one box, and without reference labels nothing says where: draw the region "
             "or type it (More about the case), or give reference labels."
         )
+    if name == "OutOfMemory":  # after every slower way: its own line says what to do
+        log.error("out of memory", exc_info=fault)
+        return first_line(fault)
     if name == "OutOfMemoryError":
         log.error("out of memory", exc_info=fault)
         return "The device's memory is full: choose the device cpu, or a smaller region."
-    if isinstance(fault, (ValueError, OSError)):
+    if isinstance(fault, (ValueError, OSError, ImportError)):
         return first_line(fault)
     log.error("unexpected fault", exc_info=fault)
     return f"Something went wrong ({name}: {first_line(fault)}); the details are in the log."
