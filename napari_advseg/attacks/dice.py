@@ -20,7 +20,9 @@ def organ_dice(labels: Labels, reference: Labels, ids: Sequence[int]) -> NDArray
     return np.array([2 * shared[i] / total[i] if total[i] else 1.0 for i in ids])
 
 
-def soft_dice(scores: Tensor, reference: Tensor, ids: Sequence[int], temperature: float) -> Tensor:
+def soft_dice(
+    scores: Tensor, reference: Tensor, ids: Sequence[int], temperature: float, elsewhere: Tensor | None = None
+) -> Tensor:
     """A differentiable Dice that tends to the hard one as ``temperature`` goes to 0.
 
     A voxel counts for a class by the sigmoid of its margin, the class's score less the best other one: voxels near
@@ -34,6 +36,8 @@ def soft_dice(scores: Tensor, reference: Tensor, ids: Sequence[int], temperature
         (organ, z, y, x) membership in [0, 1], in the order of ``ids``.
     temperature
         Logits.
+    elsewhere
+        (organ,) voxels that the network gives each organ outside of what is looked at, where the reference has none.
 
     Returns
     -------
@@ -45,5 +49,6 @@ def soft_dice(scores: Tensor, reference: Tensor, ids: Sequence[int], temperature
         own = scores[index]
         other = torch.where(own >= best, second, best)
         member = torch.sigmoid((own - other) / temperature)
-        dice.append(2 * (member * reference[organ]).sum() / (member.sum() + reference[organ].sum()).clamp_min(1e-6))
+        total = member.sum() + reference[organ].sum() + (0 if elsewhere is None else elsewhere[organ])
+        dice.append(2 * (member * reference[organ]).sum() / total.clamp_min(1e-6))
     return torch.stack(dice)

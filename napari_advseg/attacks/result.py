@@ -51,18 +51,18 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """The change found, everything on the CT's grid inside ``view``; outside it nothing changed.
+    """The change found, on the CT's grid inside ``region``; outside it nothing changed.
 
     Parameters
     ----------
-    view
-        The box that was synthesised and that the network was shown.
+    region
+        The box that was synthesised.
     perturbed
-        int16 (z, y, x) of the view, whole HU: the volume on which everything was measured.
+        int16 (z, y, x) of the region, whole HU: the volume on which everything was measured.
     displacement
-        float32 (3, z, y, x) of the view, in voxels along the array axes; pull-back.
+        float32 (3, z, y, x) of the region, in voxels along the array axes; pull-back.
     appearance
-        float32 (z, y, x) of the view, HU added.
+        float32 (z, y, x) of the region, HU added.
     clean_labels, attacked_labels
         The network's segmentations of the whole CT and of the whole perturbed CT, class ids.
     reference, moved_reference
@@ -78,7 +78,7 @@ class AttackResult:
     """
 
     ct: Volume
-    view: Region
+    region: Region
     organs: tuple[Organ, ...]
     target_drop: float
     tolerance: float
@@ -121,26 +121,26 @@ class AttackResult:
     def whole_perturbed(self) -> NDArray[np.int16]:
         """The perturbed CT on the CT's whole grid, int16 HU."""
         whole = as_saved(self.ct.hu)
-        whole[self.view.slices] = self.perturbed
+        whole[self.region.slices] = self.perturbed
         return whole
 
     @property
     def whole_displacement(self) -> NDArray[np.float32]:
         """(3, z, y, x) on the CT's whole grid, voxels along the array axes."""
         whole = np.zeros((3, *self.ct.grid.shape), np.float32)
-        whole[(slice(None), *self.view.slices)] = self.displacement
+        whole[(slice(None), *self.region.slices)] = self.displacement
         return whole
 
     @property
     def whole_appearance(self) -> NDArray[np.float32]:
         """(z, y, x) on the CT's whole grid, HU added."""
         whole = np.zeros(self.ct.grid.shape, np.float32)
-        whole[self.view.slices] = self.appearance
+        whole[self.region.slices] = self.appearance
         return whole
 
     @property
     def displacement_mm(self) -> NDArray[np.float32]:
-        """Length of the displacement in the view, mm."""
+        """Length of the displacement in the region, mm."""
         spacing = np.array(self.ct.grid.spacing, np.float32).reshape(3, 1, 1, 1)
         return np.asarray(np.sqrt(np.square(self.displacement * spacing).sum(0)), dtype=np.float32)
 

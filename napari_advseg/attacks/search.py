@@ -94,7 +94,7 @@ class _Run:
     def __init__(self, target: Target, settings: SearchSettings) -> None:
         self.target, self.settings = target, settings
         self.best: Measured | None = None
-        self._on_path: list[Measured] = []
+        self._on_path: list[tuple[Tensor, float, float]] = []  # parameters, strength, drop
         self.meter = CostMeter(target.placed.network.passes)
         self._weights = _parameter_weights(target)
         self._started = time.monotonic()
@@ -148,10 +148,10 @@ class _Run:
         def measure(strength: float) -> float:
             measured = self.target.measure(parameters, strength)
             self._consider(measured)
-            self._on_path.append(measured)
+            self._on_path.append((measured.parameters, strength, measured.drop))
             return measured.drop
 
-        self._on_path.append(strongest)
+        self._on_path.append((strongest.parameters, strongest.strength, strongest.drop))
         points = first_crossing(measure, strongest.drop, self.settings.drop, self.settings.tolerance / 4)
         for _ in points:
             yield self._progress("Setting the strength", 1)
@@ -164,10 +164,10 @@ class _Run:
             replace(organ, attacked=float(value)) for organ, value in zip(target.organs, best.dice, strict=True)
         )
         moved = target.reference.copy()
-        moved[target.placed.view.slices] = best.moved_reference
+        moved[target.synthesis.region.slices] = best.moved_reference
         return AttackResult(
             ct=target.synthesis.ct,
-            view=target.placed.view,
+            region=target.synthesis.region,
             organs=organs,
             target_drop=self.settings.drop,
             tolerance=self.settings.tolerance,
@@ -190,7 +190,7 @@ class _Run:
     def _path_of(self, best: Measured) -> tuple[PathPoint, ...]:
         """What was measured on the path through ``best``, by strength; other parameters have another path."""
         points = {0.0: 0.0, best.strength: best.drop}
-        points |= {m.strength: m.drop for m in self._on_path if torch.equal(m.parameters, best.parameters)}
+        points |= {strength: drop for own, strength, drop in self._on_path if torch.equal(own, best.parameters)}
         return tuple(PathPoint(strength, points[strength]) for strength in sorted(points))
 
     def _step(self, parameters: Tensor, gradient: Tensor, wanted: float) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..networks import PlacedNetwork, hard_labels
 from ..synthesis import Change, Synthesis
+from ..volume import Region
 from .dice import Labels, organ_dice, soft_dice
 from .result import Organ, as_saved
 
@@ -23,7 +24,8 @@ _TEMPERATURE = 1.0  # logits
 class Measured:
     """A change and what it costs, on whole HU through the full pipeline.
 
-    ``size`` is the root mean square of the change in the view, in units of the budget.
+    ``size`` is the root mean square of the change in the region, in units of the budget. ``attacked`` covers what the
+    network is shown, the other arrays the region.
     """
 
     parameters: Tensor
@@ -67,17 +69,21 @@ class Target:
             raise ValueError(
                 f"there is no organ to score: each needs at least {SMALLEST_ORGAN} voxels in the reference"
             )
-        if placed.view != synthesis.view:
-            raise ValueError(
-                f"the network is shown {placed.view}, the synthesis covers {synthesis.view}: they must be the same box"
-            )
+        if placed.view.hull(synthesis.region) != placed.view:
+            raise ValueError(f"the region {synthesis.region} must lie within what the network is shown, {placed.view}")
         self.placed, self.synthesis, self.organs = placed, synthesis, tuple(organs)
         self.ids = [organ.id for organ in organs]
         self.clean = np.array([organ.clean for organ in organs])
         self.reference = reference
         self._in_view = reference[placed.view.slices]
         device = placed.network.device
-        self._soft_reference = torch.stack([torch.from_numpy(self._in_view == i).to(device).float() for i in self.ids])
+        region = synthesis.region.within(placed.view)
+        scored = np.isin(self._in_view, self.ids)
+        # The gradient is that of the organs and of where the CT changes: beyond, the network sees what it saw before.
+        box = Region.around(scored, placed.view_grid, (0, 0, 0)).hull(region) if scored.any() else region
+        self._box, self._changes, self._changes_in_box = box.slices, region.slices, region.within(box).slices
+        self._is_organ = torch.stack([torch.from_numpy(self._in_view[self._box] == i).to(device) for i in self.ids])
+        self._still = torch.from_numpy(as_saved(synthesis.ct.hu[placed.view.slices])).to(device, torch.float32)
         inside = np.array([(self._in_view == i).sum() for i in self.ids])
         # Reference voxels that the network is not shown are lost to it before and after.
         self._hidden = np.array([organ.voxels for organ in organs]) - inside
@@ -88,7 +94,7 @@ class Target:
 
         def work() -> Measured:
             change = self.synthesis.change(parameters, strength)
-            return self._judge(parameters, strength, change, self.placed.scores(change.hu.round()))
+            return self._judge(parameters, strength, change, self.placed.scores(self._shown(change.hu.round())))
 
         return self.placed.enduring(work)
 
@@ -101,18 +107,35 @@ class Target:
         def work() -> tuple[Measured, Tensor]:
             point = parameters.detach().requires_grad_()
             change = self.synthesis.change(point)
-            scores = self.placed.scores(change.hu + (change.hu.round() - change.hu).detach())
+            scores = self.placed.scores(self._shown(change.hu + (change.hu.round() - change.hu).detach()))
             measured = self._judge(parameters, 1.0, change, scores.detach())
-            moved = self.synthesis.move_soft(self._soft_reference, change.displacement)
-            drop = -soft_dice(scores, moved, self.ids, _TEMPERATURE).mean()
+            drop = -self._soft_dice(scores, change.displacement, measured.attacked).mean()
             (gradient,) = torch.autograd.grad(drop, point)
             return measured, gradient
 
         return self.placed.enduring(work)
 
+    def _shown(self, changed: Tensor) -> Tensor:
+        """What the network is shown, (z, y, x) of the view, where the region holds ``changed``."""
+        if changed.shape == self._still.shape:
+            return changed
+        shown = self._still.clone()
+        shown[self._changes] = changed
+        return shown
+
+    def _soft_dice(self, scores: Tensor, displacement: Tensor, attacked: Labels) -> Tensor:
+        """(organ,) soft Dice with the reference moved with the anatomy."""
+        moved = self._is_organ.float()  # a copy
+        inside = (slice(None), *self._changes_in_box)
+        moved[inside] = self.synthesis.move_soft(moved[inside].clone(), displacement)
+        found = np.array([(attacked == i).sum() - (attacked[self._box] == i).sum() for i in self.ids])
+        elsewhere = torch.from_numpy(found).to(scores.device, scores.dtype)
+        return soft_dice(scores[(slice(None), *self._box)], moved, self.ids, _TEMPERATURE, elsewhere)
+
     def _judge(self, parameters: Tensor, strength: float, change: Change, scores: Tensor) -> Measured:
         attacked = hard_labels(scores)
-        moved = self.synthesis.move_labels(self._in_view, change.displacement)
+        moved = self._in_view.copy()
+        moved[self._changes] = self.synthesis.move_labels(self._in_view[self._changes], change.displacement)
         dice = self._dice(attacked, moved)
         return Measured(
             parameters.detach().clone(),
@@ -124,7 +147,7 @@ class Target:
             change.displacement.detach().cpu().numpy(),
             change.appearance.detach().cpu().numpy(),
             attacked,
-            moved,
+            moved[self._changes],
         )
 
     def _dice(self, attacked: Labels, moved: Labels) -> NDArray[np.float64]:

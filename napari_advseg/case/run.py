@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from ..attacks import (
     AttackResult,
     Cancelled,
@@ -22,12 +24,13 @@ from ..attacks import (
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
 from ..networks import SegmentationNetwork
 from ..synthesis import Kind, Synthesis
-from ..volume import organ_key
+from ..volume import Region, organ_key
 from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
 
 T = TypeVar("T")
 CONTROL_DRAWS = 3
+_MARGIN_MM = 40.0  # around the organs: several control points of the deformation, all that a patch can see nearby
 _OPENING_SHARE = 0.1  # of the whole job's progress bar
 _SEARCH_SHARE = 0.85  # of the attack's; the random control takes the rest
 
@@ -138,8 +141,17 @@ def _target(case: Case, request: AttackRequest) -> Target:
         interpolation=request.interpolation,
     )
     budget = request.budget(network.card.dimensions)
-    synthesis = Synthesis(case.ct, case.placed.view, case.region, budget, kind, network.device)
-    return Target(case.placed, synthesis, case.reference, pick_organs(case.organs, request.organs, network))
+    organs = pick_organs(case.organs, request.organs, network)
+    synthesis = Synthesis(case.ct, _where(case, organs), budget, kind, network.device)
+    return Target(case.placed, synthesis, case.reference, organs)
+
+
+def _where(case: Case, organs: tuple[Organ, ...]) -> Region:
+    """Where the CT may change: the case's region; for a network that works through patches, unless the user has given
+    one, the box around the scored organs, because far from them nothing matters and a whole body is large."""
+    if case.network.card.patch is None or case.request.region != "auto":
+        return case.region
+    return Region.around(np.isin(case.reference, [organ.id for organ in organs]), case.ct.grid, (_MARGIN_MM,) * 3)
 
 
 def pick_organs(

@@ -27,7 +27,7 @@ class Evidence:
     noise_ratio
         Noise power in soft tissue, perturbed over clean; below 1 the change has blurred.
     ssim
-        Structural similarity in the soft-tissue window, mean over the axial slices of the view.
+        Structural similarity in the soft-tissue window, mean over the axial slices of the region.
     """
 
     control_drop: float
@@ -44,7 +44,7 @@ class Evidence:
 
 def measure_evidence(result: AttackResult, control_drops: list[float]) -> Evidence:
     """All measures of a result; ``control_drops`` come from :func:`measure_control`."""
-    clean = result.ct.hu[result.view.slices]
+    clean = result.ct.hu[result.region.slices]
     perturbed = result.perturbed.astype(np.float32)
     length = result.displacement_mm
     low, high = jacobian_range(torch.from_numpy(result.displacement)[None])
@@ -92,7 +92,7 @@ def noise_ratio(clean: NDArray[np.float32], perturbed: NDArray[np.float32]) -> f
 def ssim(clean: NDArray[np.float32], perturbed: NDArray[np.float32]) -> float:
     """Structural similarity (Wang et al., 2004) of axial slices in the soft-tissue window, Gaussian of 1.5 voxels.
 
-    Both (z, y, x) in HU; mean over all voxels of the view.
+    Both (z, y, x) in HU; mean over all voxels of the region.
     """
     low, high = SOFT_TISSUE
     a, b = (np.clip((hu.astype(np.float64) - low) / (high - low), 0, 1) for hu in (clean, perturbed))

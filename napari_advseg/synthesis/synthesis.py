@@ -24,7 +24,8 @@ from .sampling import (
     spline_coefficients,
 )
 
-_SPLINE_MARGIN = 4  # voxels kept around the view, so that its spline equals the whole CT's
+_SPLINE_MARGIN = 4  # voxels kept around the region, so that its spline can be read up to the edge
+_FORGETS = 20  # voxels after which a cubic spline's coefficients have forgotten a cut: 0.27 to that power
 _PARAMETER_BOUND = 2.5  # in budgets; control values may exceed what the field between them reaches
 _LOWEST, _HIGHEST = -32768.0, 32767.0  # what int16 stores
 
@@ -58,7 +59,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Change:
-    """A synthesised change in the view; all on the same voxels (z, y, x).
+    """A synthesised change in the region; all on the same voxels (z, y, x).
 
     Parameters
     ----------
@@ -82,30 +83,20 @@ class Synthesis:
     ----------
     ct
         The CT.
-    view
-        The box that is synthesised, and that the network is shown.
     region
-        Where the CT may change; within ``view``.
+        Where the CT may change: the box that is synthesised. At its sides inside the CT every field runs out smoothly.
     """
 
-    def __init__(
-        self, ct: Volume, view: Region, region: Region, budget: Budget, kind: Kind, device: torch.device
-    ) -> None:
-        self.ct, self.view, self.region, self.budget, self.kind, self.device = (
-            ct,
-            view,
-            region,
-            budget,
-            kind,
-            device,
-        )
+    def __init__(self, ct: Volume, region: Region, budget: Budget, kind: Kind, device: torch.device) -> None:
+        self.ct, self.region, self.budget, self.kind, self.device = ct, region, budget, kind, device
         self.axes = tuple(axis for axis in range(3) if axis != kind.still_axis)
-        if any(a > b or c < d for a, b, c, d in zip(view.start, region.start, view.stop, region.stop, strict=True)):
-            raise ValueError(f"the region {region} must lie within the view {view}")
+        if any(high > n for high, n in zip(region.stop, ct.grid.shape, strict=True)):
+            raise ValueError(f"the region {region} must lie within the CT, whose shape is {ct.grid.shape}")
         self._check: Callable[[], None] | None = None
         self._lattices = self._make_lattices()
+        self._still = torch.from_numpy(self.ct.hu[region.slices]).to(device)
         self._image, self._offset = self._prepare_image()
-        self._body = torch.from_numpy(body_mask(ct.hu)[view.slices]).to(device)
+        self._body = torch.from_numpy(body_mask(ct.hu)[region.slices]).to(device)
         spacing = torch.tensor([ct.grid.spacing[axis] for axis in self.axes], device=device)
         self._spacing = spacing.view(-1, 1, 1, 1)
 
@@ -150,25 +141,25 @@ class Synthesis:
         if self._check is not None:
             self._check()
         parts = self.split(parameters)
-        displacement = torch.zeros(3, *self.view.shape, device=self.device)
+        displacement = torch.zeros(3, *self.region.shape, device=self.device)
         if self.kind.deformation:
             velocity = self._lattices[0][1].dense(parts.pop(0)) * self.budget.max_displacement_mm
             velocity = limit(velocity, self.budget.max_displacement_mm) * strength / self._spacing
-            moved = self._unbatched(integrate(self._batched(self._in_view(velocity))))
+            moved = self._unbatched(integrate(self._batched(velocity)))
             displacement = displacement.index_copy(0, torch.tensor(self.axes, device=self.device), moved)
-        appearance = torch.zeros(1, *self.view.shape, device=self.device)
+        appearance = torch.zeros(1, *self.region.shape, device=self.device)
         if parts:
             scales = [
                 lattice.dense(part) for (_, lattice), part in zip(self._lattices[-len(parts) :], parts, strict=True)
             ]
             total = torch.stack(scales).sum(0) * self.budget.max_hu
-            appearance = self._in_view(limit(total, self.budget.max_hu) * strength)
+            appearance = limit(total, self.budget.max_hu) * strength
         return displacement, appearance[0]
 
     def move_labels(self, labels: NDArray[np.uint16], displacement: Tensor) -> NDArray[np.uint16]:
-        """Labels of the view moved with the anatomy, by nearest neighbour as ITK rounds."""
-        positions = (identity(self.view.shape, self.device) + displacement.detach())[None]
-        z, y, x = (index[0].cpu().numpy() for index in nearest_index(positions, self.view.shape))
+        """Labels of the region moved with the anatomy, by nearest neighbour as ITK rounds."""
+        positions = (identity(self.region.shape, self.device) + displacement.detach())[None]
+        z, y, x = (index[0].cpu().numpy() for index in nearest_index(positions, self.region.shape))
         return np.asarray(labels[z, y, x])
 
     def move_soft(self, channels: Tensor, displacement: Tensor) -> Tensor:
@@ -238,22 +229,23 @@ class Synthesis:
         return lattices
 
     def _prepare_image(self) -> tuple[Tensor, Tensor]:
-        """Spline coefficients (or voxels) around the view, and the view's start in them along the moving axes."""
-        whole = torch.from_numpy(self.ct.hu).to(self.device)
-        self._still = whole[self.view.slices]
-        batched = self._batched(whole[None])
+        """Spline coefficients (or voxels) around the region, and the region's start in them along the moving axes."""
+        image, start = self._around(_FORGETS)
+        coefficients = self._batched(torch.from_numpy(image).to(self.device)[None])
         if self.kind.interpolation == "bspline":
-            batched = spline_coefficients(batched, len(self.axes))
-        cut, offset = [], []
-        for axis in range(3):
-            margin = _SPLINE_MARGIN if axis in self.axes else 0
-            start = max(0, self.view.start[axis] - margin)
-            cut.append(slice(start, min(self.ct.grid.shape[axis], self.view.stop[axis] + margin)))
-            if axis in self.axes:
-                offset.append(float(self.view.start[axis] - start))
-        whole = self._unbatched(batched)[:, cut[0], cut[1], cut[2]]
-        offset_tensor = torch.tensor(offset, device=self.device).view(1, -1, *([1] * len(self.axes)))
-        return self._batched(whole).contiguous(), offset_tensor
+            coefficients = spline_coefficients(coefficients, len(self.axes))
+        image, near = self._around(_SPLINE_MARGIN)
+        inner = tuple(slice(b - a, b - a + n) for a, b, n in zip(start, near, image.shape, strict=True))
+        cut = self._batched(self._unbatched(coefficients)[(slice(None), *inner)]).contiguous()
+        offset = [float(self.region.start[axis] - near[axis]) for axis in self.axes]
+        return cut, torch.tensor(offset, device=self.device).view(1, -1, *([1] * len(self.axes)))
+
+    def _around(self, margin: int) -> tuple[NDArray[np.float32], list[int]]:
+        """The CT in the region and ``margin`` voxels around it along the moving axes, and where that starts."""
+        margins = [margin if axis in self.axes else 0 for axis in range(3)]
+        start = [max(0, low - m) for low, m in zip(self.region.start, margins, strict=True)]
+        box = tuple(slice(low, high + m) for low, high, m in zip(start, self.region.stop, margins, strict=True))
+        return np.ascontiguousarray(self.ct.hu[box]), start
 
     def _pull(self, displacement: Tensor) -> Tensor:
         positions = identity(tuple(displacement.shape[2:]), self.device) + displacement + self._offset
@@ -268,15 +260,3 @@ class Synthesis:
     def _unbatched(self, field: Tensor) -> Tensor:
         still = self.kind.still_axis
         return field[0] if still is None else field.movedim(0, still + 1)
-
-    def _in_view(self, field: Tensor) -> Tensor:
-        """(channel, *region) -> (channel, *view), zero outside the region."""
-        if self.region == self.view:
-            return field
-        padding = []
-        for axis in reversed(range(3)):
-            padding += [
-                self.region.start[axis] - self.view.start[axis],
-                self.view.stop[axis] - self.region.stop[axis],
-            ]
-        return torch.nn.functional.pad(field, padding)

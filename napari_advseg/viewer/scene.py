@@ -86,13 +86,13 @@ def finding_scene(finding: Finding, case_id: str) -> Scene:
     placement = Placement.of(case.ct.grid)
     budget = result.synthesis.budget
     plans = [_perturbed_plan(finding, case_id, placement)]
-    in_view = placement.crop_options(result.view)
+    in_region = placement.crop_options(result.region)
     plans.append(
         LayerPlan(
             "shift",
             "image",
             placement.to_shown(result.displacement_mm),
-            in_view
+            in_region
             | {
                 "name": "Shift (mm)",
                 "colormap": "magma",
@@ -109,7 +109,7 @@ def finding_scene(finding: Finding, case_id: str) -> Scene:
             "intensity",
             "image",
             placement.to_shown(result.appearance),
-            in_view
+            in_region
             | {
                 "name": "Intensity change (HU)",
                 "colormap": _diverging(),
@@ -198,7 +198,7 @@ def _arrows_plan(finding: Finding, case_id: str, placement: Placement) -> LayerP
     most = max(0.1, float(length.max(initial=0.0)))
     note = "an arrow at p ends where the perturbed CT was taken from: perturbed(p) = CT(p + u(p)) + a(p)"
     times = drawn_length(arrows, length, placement.scale)
-    options = placement.crop_options(result.view) | {
+    options = placement.crop_options(result.region) | {
         "name": "Displacement" + (f", drawn {times} times as long" if times > 1 else ""),
         "length": times,
         "features": {"mm": length},

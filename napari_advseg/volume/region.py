@@ -34,6 +34,18 @@ class Region:
         z, y, x = (high - low for low, high in zip(self.start, self.stop, strict=True))
         return z, y, x
 
+    def hull(self, other: Region) -> Region:
+        """The smallest box that holds both."""
+        start = [min(pair) for pair in zip(self.start, other.start, strict=True)]
+        stop = [max(pair) for pair in zip(self.stop, other.stop, strict=True)]
+        return Region((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    def within(self, box: Region) -> Region:
+        """The same voxels counted from the start of ``box``, which holds them."""
+        start = [low - origin for low, origin in zip(self.start, box.start, strict=True)]
+        stop = [high - origin for high, origin in zip(self.stop, box.start, strict=True)]
+        return Region((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
     @classmethod
     def whole(cls, grid: Grid) -> Region:
         return cls((0, 0, 0), grid.shape)

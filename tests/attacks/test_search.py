@@ -18,6 +18,7 @@ from napari_advseg.attacks import (
     score_organs,
     search,
 )
+from napari_advseg.attacks.dice import organ_dice, soft_dice
 from napari_advseg.networks import SegmentationNetwork, network_from_module
 from napari_advseg.synthesis import Budget, Kind, Synthesis
 from napari_advseg.volume import Region
@@ -29,7 +30,7 @@ def target_of(network: SegmentationNetwork, budget: Budget | None = None, **kind
     clean = placed.labels(torch.from_numpy(ct.hu))
     whole = Region.whole(ct.grid)
     options = {"velocity_mm": 9.0, "appearance_mm": (6.0,)} | kind
-    synthesis = Synthesis(ct, whole, whole, budget or Budget(), Kind(**options), torch.device("cpu"))
+    synthesis = Synthesis(ct, whole, budget or Budget(), Kind(**options), torch.device("cpu"))
     return Target(placed, synthesis, reference, score_organs(network.card.labels, clean, reference)), clean
 
 
@@ -155,10 +156,42 @@ def test_reference_voxels_that_the_network_is_not_shown_count_as_lost() -> None:
     placed = network_from_module(network.module, card, device="cpu").on(ct.grid, region)
     labels = placed.embed(placed.labels(torch.from_numpy(ct.hu[region.slices].copy())))
     organs = score_organs(CARD.labels, labels, reference)
-    synthesis = Synthesis(ct, region, region, Budget(), Kind(), torch.device("cpu"))
+    synthesis = Synthesis(ct, region, Budget(), Kind(), torch.device("cpu"))
     measured = Target(placed, synthesis, reference, organs).measure(synthesis.zeros())
     assert organs[0].clean == pytest.approx(2 / 3, abs=0.01)
     assert measured.drop == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("still_axis", [None, 0])
+def test_a_change_in_a_region_is_judged_on_all_that_the_network_is_shown(still_axis: int | None) -> None:
+    network = threshold_network()
+    ct, reference = graded_ct()
+    placed = network.on(ct.grid)
+    clean = placed.labels(torch.from_numpy(ct.hu))
+    region = Region((1, 3, 2), (11, 20, 15))  # the organ reaches beyond it
+    kind = Kind(velocity_mm=4.0, appearance_mm=(4.0,), still_axis=still_axis)
+    synthesis = Synthesis(ct, region, Budget(3.0, 12.0), kind, torch.device("cpu"))
+    target = Target(placed, synthesis, reference, score_organs(network.card.labels, clean, reference))
+    torch.manual_seed(0)
+    parameters = synthesis.project(torch.randn(synthesis.size) * 0.5)
+    measured, gradient = target.measure_with_gradient(parameters)
+
+    whole = ct.hu.copy()
+    whole[region.slices] = measured.perturbed
+    assert np.array_equal(placed.labels(torch.from_numpy(whole)), measured.attacked)
+    moved = reference.copy()
+    moved[region.slices] = measured.moved_reference
+    assert moved.sum() > measured.moved_reference.sum()
+    assert measured.dice[0] == pytest.approx(organ_dice(measured.attacked, moved, [1])[0])
+
+    point = parameters.clone().requires_grad_()
+    change = synthesis.change(point)
+    shown = torch.from_numpy(ct.hu.copy())
+    shown[region.slices] = change.hu + (change.hu.round() - change.hu).detach()
+    soft = torch.from_numpy(reference.astype(np.float32))
+    soft[region.slices] = synthesis.move_soft(soft[region.slices][None].clone(), change.displacement)[0]
+    (full,) = torch.autograd.grad(-soft_dice(placed.scores(shown), soft[None], [1], 1.0).mean(), point)
+    assert torch.allclose(gradient, full, rtol=1e-3, atol=1e-3 * float(full.abs().max()))
 
 
 @pytest.mark.parametrize("drop", [0.1, 0.3, 0.9])

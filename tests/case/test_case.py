@@ -11,7 +11,7 @@ from napari_advseg.attacks import CancelToken, Progress
 from napari_advseg.case import AttackRequest, CaseRequest, RegionNeededError, attack_case, finish, open_case, run
 from napari_advseg.case.python import attack, save_bundle
 from napari_advseg.networks import network_from_module
-from napari_advseg.volume import Region, write_image
+from napari_advseg.volume import Grid, Region, write_image
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -63,6 +63,27 @@ def test_a_fixed_size_network_needs_labels_or_a_region(tmp_path: Path) -> None:
         24,
         12,
     )
+
+
+def test_a_network_of_patches_is_attacked_around_the_organs_and_shown_everything(tmp_path: Path) -> None:
+    ct, labels = graded_ct()
+    far = np.full((12, 24, 120), -1000, np.int16)
+    far[:, :, :24] = ct.hu
+    truth = np.zeros(far.shape, np.uint8)
+    truth[:, :, :24] = labels
+    given = {
+        "ct": write_image(tmp_path / "far.nii.gz", far, Grid(far.shape, ct.grid.spacing)),
+        "reference": write_image(tmp_path / "truth.nii.gz", truth, Grid(far.shape, ct.grid.spacing)),
+    }
+    network = network_from_module(Threshold(), CARD.model_copy(update={"patch": (8, 16, 16)}), device="cpu")
+    finding = finish(run(CaseRequest(network=network, **given), AttackRequest(drop=0.2), CancelToken()))
+    assert finding.result.reached
+    assert finding.result.region == Region.around(truth > 0, finding.case.ct.grid, (40, 40, 40))
+    assert finding.result.region.shape[2] < 120
+    assert finding.result.attacked_labels.shape == far.shape
+    whole = "0:12,0:24,0:120"
+    finding = finish(run(CaseRequest(network=network, region=whole, **given), AttackRequest(drop=0.2), CancelToken()))
+    assert str(finding.result.region) == whole
 
 
 @pytest.mark.parametrize(
