@@ -37,6 +37,12 @@ Trust = Annotated[
 Mirroring = Annotated[
     bool, typer.Option(help="Show an nnU-Net the mirrored CT too, as its own predictor does by default.")
 ]
+Checkpointing = Annotated[
+    bool, typer.Option("--checkpointing", help="Keep less in memory for the way back, and compute it again: slower.")
+]
+Half = Annotated[
+    bool, typer.Option("--half", help="Half precision: less memory, faster on a GPU, no longer the same scores.")
+]
 
 
 @app.command()
@@ -60,6 +66,8 @@ def attack(
     device: Device = "auto",
     trust: Trust = False,
     mirroring: Mirroring = True,
+    checkpointing: Checkpointing = False,
+    half: Half = False,
     seed: Annotated[int, typer.Option(help="Makes the random control repeatable.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -78,6 +86,8 @@ def attack(
         device=device,
         trust=trust,
         mirroring=mirroring,
+        checkpointing=checkpointing,
+        half=half,
     )
     wanted = _attack_request(
         drop, tolerance, organs, max_displacement_mm, max_hu, deformation, appearance, interpolation, seed

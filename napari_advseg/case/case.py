@@ -81,6 +81,7 @@ def open_case(request: CaseRequest, cancel: CancelToken) -> Generator[Progress, 
         )
     if request.labels is not None:  # a network that was handed in keeps its own names
         network = replace(network, card=network.card.renamed(request.labels))
+    network.execution.ask_for(checkpointing=request.checkpointing, half=request.half)
     cancel.check()
 
     yield Progress("Reading the labels", 0.4)

@@ -35,6 +35,8 @@ def attack(
     device: str = "auto",
     trust: bool = False,
     mirroring: bool = True,
+    checkpointing: bool = False,
+    half: bool = False,
     seed: int = 0,
     progress: Callable[[Progress], object] | None = None,
     cancel: CancelToken | None = None,
@@ -59,6 +61,8 @@ def attack(
         The budget: mm (None: 5 in 3-D, 3 in the plane), HU, and the range of the Jacobian determinants.
     trust, mirroring
         See :func:`open_network`.
+    checkpointing, half
+        See :class:`CaseRequest`.
     progress
         Called with each :class:`Progress`.
     cancel
@@ -96,6 +100,8 @@ def attack(
         device=device,
         trust=trust,
         mirroring=mirroring,
+        checkpointing=checkpointing,
+        half=half,
     )
     wanted = AttackRequest(
         drop=drop,

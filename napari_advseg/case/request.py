@@ -33,6 +33,10 @@ class CaseRequest(BaseModel):
         Consent to a checkpoint format that can run code when it is loaded.
     mirroring
         Show an nnU-Net the mirrored CT too, as its own predictor does by default.
+    checkpointing
+        Keep only the inputs of the network's blocks for the way back, and run the blocks again: less memory, slower.
+    half
+        Run the network in half precision (autocast); result.json says so.
     labels
         The network's labels under other names, {id: name}, every id of the card; None for the card's own. They are
         what the reference's names are matched with.
@@ -51,6 +55,8 @@ class CaseRequest(BaseModel):
     device: str = "auto"
     trust: bool = False
     mirroring: bool = True
+    checkpointing: bool = False
+    half: bool = False
     labels: dict[int, str] | None = None
     card: ModelCard | None = None
 

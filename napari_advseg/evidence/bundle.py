@@ -90,6 +90,7 @@ def result_record(
         "interpolation": result.synthesis.kind.interpolation,
         "seed": result.seed,
         "device": str(network.device),
+        "half_precision": network.execution.half,
         "versions": _versions(),
     }
 

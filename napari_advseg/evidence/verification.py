@@ -192,6 +192,7 @@ def _check_budget(ct: Volume, arrays: dict[str, NDArray[Any]], record: dict[str,
 def _check_network(
     ct: Volume, arrays: dict[str, NDArray[Any]], record: dict[str, Any], network: SegmentationNetwork
 ) -> Check:
+    network.execution.ask_for(checkpointing=False, half=bool(record.get("half_precision")))
     placed = network.on(ct.grid, Region.parse(record["region"], ct.grid))
     shown = np.ascontiguousarray(arrays["perturbed"][placed.view.slices], dtype=np.float32)
     labels = placed.embed(placed.labels(torch.from_numpy(shown).to(network.device)))

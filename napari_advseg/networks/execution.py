@@ -45,6 +45,11 @@ class Execution:
     half: bool = False
     notes: list[str] = field(default_factory=list)
 
+    def ask_for(self, *, checkpointing: bool, half: bool) -> None:
+        """Save memory from the start; what was climbed down to before stays."""
+        self.checkpointing |= checkpointing
+        self.half |= half
+
     def precision(self) -> AbstractContextManager[Any]:
         """Autocast where half precision is on: bfloat16 where the device has it, because it does not overflow."""
         if not self.half:

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from toy_networks import CARD, Threshold, graded_ct, threshold_network
 
 from napari_advseg.attacks import CancelToken, Progress
 from napari_advseg.case import AttackRequest, CaseRequest, RegionNeededError, attack_case, finish, open_case, run
 from napari_advseg.case.python import attack, save_bundle
-from napari_advseg.networks import network_from_module
+from napari_advseg.evidence import verify_bundle
+from napari_advseg.networks import network_from_module, open_network
+from napari_advseg.samples import load_sample
 from napari_advseg.volume import Grid, Region, write_image
 
 
@@ -145,3 +148,23 @@ def test_arrays_that_do_not_fit_the_ct_are_refused() -> None:
         attack(ct, threshold_network(), 0.2, reference=labels[1:])
     with pytest.raises(ValueError, match="need the CT as a Volume"):
         attack("ct.nii.gz", threshold_network(), 0.2, reference=labels)
+
+
+def test_memory_can_be_saved_from_the_start_and_the_bundle_says_how(tmp_path: Path) -> None:
+    sample = load_sample("phantom")
+    network = open_network("phantom2d", device="cpu")
+    plain = network.on(sample.ct.grid).scores(torch.from_numpy(sample.ct.hu))
+    network.execution.ask_for(checkpointing=True, half=True)
+    half = network.on(sample.ct.grid).scores(torch.from_numpy(sample.ct.hu))
+    assert 1e-3 < float((half - plain).abs().max()) < 2.0  # another precision, the same network
+
+    found = attack(
+        sample.ct, open_network("phantom2d", device="cpu"), 0.1, reference=sample.labels, label_names=sample.names,
+        checkpointing=True, half=True,
+    )  # fmt: skip
+    assert found.result.reached
+    assert found.case.network.execution.checkpointing
+    folder = save_bundle(found, tmp_path / "bundle")
+    assert json.loads((folder / "result.json").read_text())["half_precision"]
+    checks = verify_bundle(folder, sample.ct, open_network("phantom2d", device="cpu"))
+    assert all(check.ok for check in checks), [check for check in checks if not check.ok]
