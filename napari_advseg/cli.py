@@ -55,7 +55,11 @@ def attack(
     label_names: Annotated[Path | None, typer.Option(help='JSON naming the label ids, such as {"liver": 5}.')] = None,
     organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
     region: Annotated[str, typer.Option(help="auto, or z0:z1,y0:y1,x0:x1 in voxels.")] = "auto",
-    attacker: Annotated[str, typer.Option(help="search.")] = "search",
+    attacker: Annotated[str, typer.Option(help="search, or a folder that train wrote.")] = "search",
+    generated: Annotated[
+        str,
+        typer.Option(help="The learned attacker's change: alone, strength (set to the drop), or start of a search."),
+    ] = "strength",
     max_displacement_mm: Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")] = None,
     max_hu: Annotated[float, typer.Option(help="Greatest intensity change, HU.")] = 15.0,
     tolerance: Annotated[float, typer.Option(help="How near the drop must come to count as reached.")] = 0.01,
@@ -72,8 +76,6 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a network on a CT and write the bundle."""
-    if attacker != "search":
-        raise ValueError(f"the attacker must be 'search'; got {attacker!r}")
     from .case import CaseRequest
 
     case = CaseRequest(
@@ -90,7 +92,17 @@ def attack(
         half=half,
     )
     wanted = _attack_request(
-        drop, tolerance, organs, max_displacement_mm, max_hu, deformation, appearance, interpolation, seed
+        drop,
+        tolerance,
+        organs,
+        max_displacement_mm,
+        max_hu,
+        deformation,
+        appearance,
+        interpolation,
+        seed,
+        attacker,
+        generated,
     )
     finding = _attack_and_save(case, wanted, out, as_json)
     raise typer.Exit(REACHED if finding.result.reached else NOT_REACHED)
@@ -242,6 +254,8 @@ def _attack_request(
     appearance: bool,
     interpolation: str,
     seed: int,
+    attacker: str,
+    generated: str,
 ) -> AttackRequest:
     from .case import AttackRequest
 
@@ -256,6 +270,8 @@ def _attack_request(
             "appearance": appearance,
             "interpolation": interpolation,
             "seed": seed,
+            "attacker": attacker,
+            "generated": generated,
         }
     )
 

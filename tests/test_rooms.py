@@ -17,7 +17,7 @@ ROOMS = [
     "synthesis",
     "networks",
     "samples",
-    "attack",
+    "attacks",
     "generator",
     "evidence",
     "case",
@@ -49,6 +49,10 @@ def _imported_rooms(path: Path) -> set[str]:
             continue
         rooms |= {parts[1] for parts in names if len(parts) > 1 and parts[0] == "napari_advseg" and parts[1] in ROOMS}
     return rooms
+
+
+def test_every_room_is_known() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} <= set(ROOMS)
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))

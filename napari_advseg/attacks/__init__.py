@@ -5,7 +5,7 @@ from .dice import organ_dice, soft_dice
 from .progress import Cancelled, CancelToken, Progress
 from .repeats import Repeats, repeat
 from .result import AttackResult, Cost, Organ, PathPoint, as_saved
-from .search import SearchSettings, search
+from .search import SearchSettings, search, set_strength
 from .strength_path import first_crossing
 from .target import SMALLEST_ORGAN, Measured, Target, score_organs
 
@@ -30,5 +30,6 @@ __all__ = [
     "repeat",
     "score_organs",
     "search",
+    "set_strength",
     "soft_dice",
 ]

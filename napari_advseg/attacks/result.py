@@ -73,6 +73,8 @@ class AttackResult:
         Where on the path the result lies.
     stopped
         "" where the attack ran to its end, else why it did not ("cancelled").
+    attacker
+        What found the change: "search" or "generator".
     repeats
         Drops with fresh random numbers, where the network is random at inference.
     """
@@ -96,6 +98,7 @@ class AttackResult:
     cost: Cost
     seed: int
     stopped: str = ""
+    attacker: str = "search"
     repeats: Repeats | None = None
 
     @property

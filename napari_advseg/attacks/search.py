@@ -49,7 +49,11 @@ class SearchSettings:
 
 
 def search(
-    target: Target, settings: SearchSettings, clean_labels: np.ndarray, cancel: CancelToken
+    target: Target,
+    settings: SearchSettings,
+    clean_labels: np.ndarray,
+    cancel: CancelToken,
+    start: Tensor | None = None,
 ) -> Generator[Progress, None, AttackResult]:
     """Search for the smallest change that costs ``settings.drop``; yields after every pass.
 
@@ -57,6 +61,8 @@ def search(
     ----------
     clean_labels
         The network's segmentation of the whole clean CT, uint16 (z, y, x).
+    start
+        Parameters to set out from; None for no change.
 
     Returns
     -------
@@ -70,17 +76,51 @@ def search(
     Cancelled
         Stopped before anything was measured.
     """
-    clean = float(target.clean.mean())
-    if not 0 < settings.drop <= clean:
-        raise ValueError(
-            f"target drop must be in (0, {clean:.3f}], the clean Dice of the chosen organs; got {settings.drop:g}"
-        )
     run = _Run(target, settings)
+
+    def steps() -> Generator[Progress, None, None]:
+        yield from run.descend(target.synthesis.zeros() if start is None else start)
+        yield from run.calibrate()
+
+    return (yield from _to_the_end(run, steps(), clean_labels, cancel))
+
+
+def set_strength(
+    target: Target,
+    settings: SearchSettings,
+    parameters: Tensor,
+    clean_labels: np.ndarray,
+    cancel: CancelToken,
+    most: int = 6,
+) -> Generator[Progress, None, AttackResult]:
+    """The strength at which a given change costs ``settings.drop``: at most ``most`` forward passes, none backward.
+
+    ``parameters`` give the change at full strength; with ``most`` = 1 they are only measured. They are brought into the
+    budget. Returns and raises as :func:`search` does.
+    """
+    run = _Run(target, settings)
+
+    def steps() -> Generator[Progress, None, None]:
+        yield from run.start_from(parameters)
+        if most > 1:
+            yield from run.calibrate(samples=(), most=most - 1)
+
+    return (yield from _to_the_end(run, steps(), clean_labels, cancel))
+
+
+def _to_the_end(
+    run: _Run, steps: Generator[Progress, None, None], clean_labels: np.ndarray, cancel: CancelToken
+) -> Generator[Progress, None, AttackResult]:
+    """Run the steps; after a cancel, the best so far."""
+    target, clean = run.target, float(run.target.clean.mean())
+    if not 0 < run.settings.drop <= clean:
+        raise ValueError(
+            f"target drop must be in (0, {clean:.3f}], the clean Dice of the chosen organs; got {run.settings.drop:g}"
+        )
     stopped = ""
     with target.placed.network.stopping_at(cancel.check), target.synthesis.stopping_at(cancel.check):
         try:
-            yield from run.descend()
-            yield from run.calibrate()
+            yield from steps
         except Cancelled:
             if run.best is None:
                 raise
@@ -102,10 +142,9 @@ class _Run:
         self._spent = 0
         self._told = len(target.placed.network.execution.notes)
 
-    def descend(self) -> Generator[Progress, None, None]:
+    def descend(self, parameters: Tensor) -> Generator[Progress, None, None]:
         """Gradient steps to the target, then along its level set to smaller changes."""
         target, settings = self.target, self.settings
-        parameters = target.synthesis.zeros()
         slope, wanted, before = 1.0, 0.0, 0.0
         reach = settings.drop / _STEPS_TO_TARGET
         aim = settings.drop
@@ -129,16 +168,23 @@ class _Run:
             before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
             parameters = target.synthesis.project(self._step(parameters, gradient, wanted / slope))
 
-    def calibrate(self) -> Generator[Progress, None, None]:
-        """The strength path through the best change found, and its first crossing of the target."""
+    def start_from(self, parameters: Tensor) -> Generator[Progress, None, None]:
+        """Measure a change that was found elsewhere."""
+        yield self._progress("Measuring the generated change", 1)
+        self._consider(self.target.measure(self.target.synthesis.project(parameters.detach().clone())))
+
+    def calibrate(self, samples: tuple[float, ...] = (0.5, 0.75), most: int = 11) -> Generator[Progress, None, None]:
+        """The strength path through the best change found, and its first crossing of the target, in at most ``most``
+        forward passes."""
         assert self.best is not None
         strongest = self.best
         parameters = strongest.parameters
         self._planned = self._spent + 6
         # Where every step fell short, a slightly stronger change may bracket the target.
-        for _ in range(3):
+        for _ in range(min(3, most - 1)):
             if self._hit(strongest) or strongest.drop >= self.settings.drop or strongest.drop <= 0:
                 break
+            most -= 1
             yield self._progress("Making it a little stronger", 1)
             factor = float(np.clip(self.settings.drop / strongest.drop, 1.02, 1.3))
             parameters = self.target.synthesis.project(parameters * factor)
@@ -152,7 +198,9 @@ class _Run:
             return measured.drop
 
         self._on_path.append((strongest.parameters, strongest.strength, strongest.drop))
-        points = first_crossing(measure, strongest.drop, self.settings.drop, self.settings.tolerance / 4)
+        points = first_crossing(
+            measure, strongest.drop, self.settings.drop, self.settings.tolerance / 4, samples=samples, most=min(most, 8)
+        )
         for _ in points:
             yield self._progress("Setting the strength", 1)
 

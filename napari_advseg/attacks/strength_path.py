@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-_SAMPLES = (0.5, 0.75)  # between 0 and 1, before refining
-_MOST = 6  # refinements
-
 
 def first_crossing(
-    measure: Callable[[float], float], strongest: float, target: float, precision: float
+    measure: Callable[[float], float],
+    strongest: float,
+    target: float,
+    precision: float,
+    *,
+    samples: tuple[float, ...] = (0.5, 0.75),
+    most: int = 8,
 ) -> Generator[float, None, float]:
     """The first strength at which the drop meets the target.
 
@@ -24,6 +27,10 @@ def first_crossing(
         The drop at strength 1; at strength 0 it is 0.
     precision
         Stop where the drop is this near to the target.
+    samples
+        Looked at before refining, so that an early crossing is seen; none halves the cost of a path that only climbs.
+    most
+        Most strengths to measure.
 
     Returns
     -------
@@ -35,7 +42,7 @@ def first_crossing(
         yield strength
         known[strength] = measure(strength)
 
-    for strength in _SAMPLES:
+    for strength in samples:
         yield from look(strength)
     order = sorted(known)
     above = next((index for index, strength in enumerate(order) if known[strength] >= target - precision), None)
@@ -43,7 +50,7 @@ def first_crossing(
         return min(known, key=lambda s: abs(known[s] - target))
     low, high = order[above - 1], order[above]
     miss_low, miss_high = known[low] - target, known[high] - target
-    for _ in range(_MOST):
+    for _ in range(most - len(samples)):
         if min(abs(drop - target) for drop in known.values()) <= precision:
             break
         strength = low - miss_low * (high - low) / (miss_high - miss_low) if miss_high != miss_low else (low + high) / 2

@@ -106,14 +106,25 @@ class Target:
 
         def work() -> tuple[Measured, Tensor]:
             point = parameters.detach().requires_grad_()
-            change = self.synthesis.change(point)
-            scores = self.placed.scores(self._shown(change.hu + (change.hu.round() - change.hu).detach()))
-            measured = self._judge(parameters, 1.0, change, scores.detach())
-            drop = -self._soft_dice(scores, change.displacement, measured.attacked).mean()
+            measured, drop, _ = self.measure_softly(point)
             (gradient,) = torch.autograd.grad(drop, point)
             return measured, gradient
 
         return self.placed.enduring(work)
+
+    def measure_softly(self, parameters: Tensor) -> tuple[Measured, Tensor, Change]:
+        """One forward pass with its graph: the measurement, the soft drop, and the change, differentiable."""
+        change = self.synthesis.change(parameters)
+        scores = self.placed.scores(self._shown(change.hu + (change.hu.round() - change.hu).detach()))
+        measured = self._judge(parameters, 1.0, change, scores.detach())
+        soft = self._soft_dice(scores, change.displacement, measured.attacked)
+        return measured, float(self.clean.mean()) - soft.mean(), change
+
+    @torch.no_grad()
+    def clean_scores(self) -> Tensor:
+        """(class, z, y, x) logits of the region on the clean CT; one forward pass."""
+        scores = self.placed.enduring(lambda: self.placed.scores(self._still))
+        return scores[(slice(None), *self._changes)]
 
     def _shown(self, changed: Tensor) -> Tensor:
         """What the network is shown, (z, y, x) of the view, where the region holds ``changed``."""

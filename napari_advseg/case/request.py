@@ -70,6 +70,11 @@ class AttackRequest(BaseModel):
         Dice points of 1 that the mean over the organs shall lose.
     organs
         Names; empty for all that can be scored.
+    attacker
+        "search", or the folder of a learned attacker.
+    generated
+        What is done with the learned attacker's change: measured as it is ("alone"), set to the strength that costs the
+        drop ("strength"), or taken as the search's start ("start").
     max_displacement_mm
         None for the default of the network's dimensions: 5 mm in 3-D, 3 mm in the plane.
     max_hu
@@ -83,6 +88,8 @@ class AttackRequest(BaseModel):
     drop: float = Field(0.3, gt=0, le=1)
     tolerance: float = Field(0.01, gt=0, le=0.5)
     organs: tuple[str, ...] = ()
+    attacker: str = "search"
+    generated: Literal["alone", "strength", "start"] = "strength"
     max_displacement_mm: float | None = None
     max_hu: float = 15.0
     jacobian: tuple[float, float] = (0.5, 2.0)

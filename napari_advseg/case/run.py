@@ -20,8 +20,10 @@ from ..attacks import (
     Target,
     repeat,
     search,
+    set_strength,
 )
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
+from ..generator import Attacker
 from ..networks import SegmentationNetwork
 from ..synthesis import Kind, Synthesis
 from ..volume import Region, organ_key
@@ -31,6 +33,7 @@ from .request import AttackRequest, CaseRequest
 T = TypeVar("T")
 CONTROL_DRAWS = 3
 _MARGIN_MM = 40.0  # around the organs: several control points of the deformation, all that a patch can see nearby
+_GENERATED_PASSES = 6  # eight with the two on the clean CT: the reference's and the generator's
 _OPENING_SHARE = 0.1  # of the whole job's progress bar
 _SEARCH_SHARE = 0.85  # of the attack's; the random control takes the rest
 
@@ -69,8 +72,7 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
     """
     target = _target(case, request)
     settings = SearchSettings(request.drop, request.tolerance, seed=request.seed)
-    searching = search(target, settings, case.clean_labels, cancel)
-    result = yield from _scaled(searching, 0.0, _SEARCH_SHARE)
+    result = yield from _scaled(_attacking(case, target, settings, request, cancel), 0.0, _SEARCH_SHARE)
     result = replace(result, cost=replace(result.cost, forward=result.cost.forward + 1))  # the clean pass of open_case
     if result.stopped:
         return Finding(case, result, None)
@@ -82,6 +84,27 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
         return (yield from complete_finding(finding, cancel))
     except Cancelled:
         return finding  # the attack itself is whole; only its control is missing
+
+
+def _attacking(
+    case: Case, target: Target, settings: SearchSettings, request: AttackRequest, cancel: CancelToken
+) -> Generator[Progress, None, AttackResult]:
+    """The search, or the learned attacker where one is asked for."""
+    if request.attacker == "search":
+        return (yield from search(target, settings, case.clean_labels, cancel))
+    attacker = Attacker.load(request.attacker, case.network.device)
+    attacker.fits(case.network.card, target.synthesis.kind)
+    yield Progress(attacker.warning(case.network.card) or "Generating the change", 0.0)
+    passes = case.network.passes.forward
+    parameters = attacker.generate(target, request.drop, request.seed)
+    passes = case.network.passes.forward - passes
+    if request.generated == "start":
+        result = yield from search(target, settings, case.clean_labels, cancel, start=parameters)
+    else:
+        most = 1 if request.generated == "alone" else _GENERATED_PASSES
+        result = yield from set_strength(target, settings, parameters, case.clean_labels, cancel, most=most)
+    cost = replace(result.cost, forward=result.cost.forward + passes)
+    return replace(result, attacker="generator", cost=cost)
 
 
 def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]:

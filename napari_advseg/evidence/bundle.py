@@ -21,9 +21,7 @@ SCHEMA_VERSION = 1
 _MARK = "result.json"
 
 
-def result_record(
-    result: AttackResult, evidence: Evidence, network: SegmentationNetwork, attacker: str = "search"
-) -> dict[str, Any]:
+def result_record(result: AttackResult, evidence: Evidence, network: SegmentationNetwork) -> dict[str, Any]:
     """The content of result.json: plain data, without any patient identity."""
     budget = result.synthesis.budget
     source = result.ct.source
@@ -86,7 +84,7 @@ def result_record(
         "strength": result.strength,
         "strength_path": [[point.strength, point.drop] for point in result.path],
         "region": str(result.synthesis.region),
-        "attacker": attacker,
+        "attacker": result.attacker,
         "interpolation": result.synthesis.kind.interpolation,
         "seed": result.seed,
         "device": str(network.device),
@@ -100,8 +98,6 @@ def save_bundle(
     evidence: Evidence,
     network: SegmentationNetwork,
     folder: str | Path,
-    *,
-    attacker: str = "search",
 ) -> Path:
     """Write a bundle.
 
@@ -127,7 +123,7 @@ def save_bundle(
         aside.chmod(0o755)
         _write_images(result, aside)
         draw_figure(result, evidence, aside / "figure.png")
-        record = result_record(result, evidence, network, attacker)
+        record = result_record(result, evidence, network)
         (aside / _MARK).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         _put_in_place(aside, folder)
     finally:

@@ -16,9 +16,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Lattice:
-    """Basis matrices, one per axis (z, y, x), each (voxels, control points)."""
+    """Basis matrices, one per axis (z, y, x), each (voxels, control points), and where the points lie, in voxels."""
 
     bases: tuple[Tensor, ...]
+    centres: tuple[Tensor, ...]
 
     @property
     def control_shape(self) -> tuple[int, ...]:
@@ -48,27 +49,30 @@ def make_lattice(
     pinned
         Per axis, whether the field vanishes at the lower and at the upper end.
     """
-    return Lattice(
-        tuple(
-            _basis(n, max(1.0, distance / size), low, high).to(device)
+    bases, centres = zip(
+        *(
+            _basis(n, max(1.0, distance / size), low, high)
             for n, size, distance, (low, high) in zip(shape, spacing, control_mm, pinned, strict=True)
-        )
+        ),
+        strict=True,
     )
+    return Lattice(tuple(b.to(device) for b in bases), tuple(c.to(device) for c in centres))
 
 
-def _basis(voxels: int, distance: float, pinned_low: bool, pinned_high: bool) -> Tensor:
-    """(voxels, control points) values of the cubic B-splines along one axis; rows sum to at most 1."""
+def _basis(voxels: int, distance: float, pinned_low: bool, pinned_high: bool) -> tuple[Tensor, Tensor]:
+    """(voxels, control points) values of the cubic B-splines along one axis, rows summing to at most 1, and the
+    control points' places in voxels."""
     if voxels == 1:
-        return torch.ones(1, 1)
+        return torch.ones(1, 1), torch.zeros(1)
     least = 4 if pinned_low and pinned_high else 2 if pinned_low or pinned_high else 1
     intervals = max(least, round((voxels - 1) / distance))
     step = (voxels - 1) / intervals
     first, last = (2 if pinned_low else -1), intervals - (2 if pinned_high else -1)
     if last < first:
-        return torch.zeros(voxels, 1)
+        return torch.zeros(voxels, 1), torch.full((1,), (voxels - 1) / 2)
     centres = torch.arange(first, last + 1, dtype=torch.float64) * step
     offset = (torch.arange(voxels, dtype=torch.float64)[:, None] - centres) / step
-    return _cubic(offset).float()
+    return _cubic(offset).float(), centres.float()
 
 
 def _cubic(offset: Tensor) -> Tensor:

@@ -118,6 +118,11 @@ class Synthesis:
         """The parameters of no change. One unit of a parameter is one budget (mm or HU) at its control point."""
         return torch.zeros(self.size, device=self.device)
 
+    @property
+    def lattices(self) -> list[tuple[int, Lattice]]:
+        """Components and control lattice of every part of the parameters, velocity first where there is one."""
+        return list(self._lattices)
+
     def split(self, parameters: Tensor) -> list[Tensor]:
         """Control values per lattice, velocity first where there is one: (component, *control shape) each."""
         parts, start = [], 0
@@ -131,8 +136,8 @@ class Synthesis:
     def change(self, parameters: Tensor, strength: float = 1.0) -> Change:
         """Synthesise. ``strength`` in [0, 1] scales velocity and appearance; 0 gives the CT itself."""
         displacement, appearance = self.fields(parameters, strength)
-        moving = self._batched(displacement[list(self.axes)])
-        hu = self._unbatched(self._pull(moving))[0] if self.kind.deformation else self._still
+        moving = self.batched(displacement[list(self.axes)])
+        hu = self.unbatched(self._pull(moving))[0] if self.kind.deformation else self._still
         appearance = appearance * self.move_mask(displacement.detach())
         return Change((hu + appearance).clamp(_LOWEST, _HIGHEST), displacement, appearance)
 
@@ -145,7 +150,7 @@ class Synthesis:
         if self.kind.deformation:
             velocity = self._lattices[0][1].dense(parts.pop(0)) * self.budget.max_displacement_mm
             velocity = limit(velocity, self.budget.max_displacement_mm) * strength / self._spacing
-            moved = self._unbatched(integrate(self._batched(velocity)))
+            moved = self.unbatched(integrate(self.batched(velocity)))
             displacement = displacement.index_copy(0, torch.tensor(self.axes, device=self.device), moved)
         appearance = torch.zeros(1, *self.region.shape, device=self.device)
         if parts:
@@ -166,9 +171,9 @@ class Synthesis:
         """(channel, z, y, x) moved with the anatomy by linear interpolation, with a gradient for the displacement."""
         if not self.kind.deformation:
             return channels
-        moving = self._batched(displacement[list(self.axes)])
+        moving = self.batched(displacement[list(self.axes)])
         grid = identity(tuple(moving.shape[2:]), self.device)
-        return self._unbatched(sample_linear(self._batched(channels), grid + moving))
+        return self.unbatched(sample_linear(self.batched(channels), grid + moving))
 
     def move_mask(self, displacement: Tensor) -> Tensor:
         """The body after the deformation, 0 or 1, (z, y, x)."""
@@ -184,7 +189,7 @@ class Synthesis:
 
     def jacobian_range(self, displacement: Tensor) -> tuple[float, float]:
         """Smallest and largest one-sided Jacobian determinant of a displacement (3, z, y, x) in voxels."""
-        return jacobian_range(self._batched(displacement.detach()[list(self.axes)]))
+        return jacobian_range(self.batched(displacement.detach()[list(self.axes)]))
 
     @torch.no_grad()
     def project(self, parameters: Tensor) -> Tensor:
@@ -231,12 +236,12 @@ class Synthesis:
     def _prepare_image(self) -> tuple[Tensor, Tensor]:
         """Spline coefficients (or voxels) around the region, and the region's start in them along the moving axes."""
         image, start = self._around(_FORGETS)
-        coefficients = self._batched(torch.from_numpy(image).to(self.device)[None])
+        coefficients = self.batched(torch.from_numpy(image).to(self.device)[None])
         if self.kind.interpolation == "bspline":
             coefficients = spline_coefficients(coefficients, len(self.axes))
         image, near = self._around(_SPLINE_MARGIN)
         inner = tuple(slice(b - a, b - a + n) for a, b, n in zip(start, near, image.shape, strict=True))
-        cut = self._batched(self._unbatched(coefficients)[(slice(None), *inner)]).contiguous()
+        cut = self.batched(self.unbatched(coefficients)[(slice(None), *inner)]).contiguous()
         offset = [float(self.region.start[axis] - near[axis]) for axis in self.axes]
         return cut, torch.tensor(offset, device=self.device).view(1, -1, *([1] * len(self.axes)))
 
@@ -252,11 +257,11 @@ class Synthesis:
         sample = sample_spline if self.kind.interpolation == "bspline" else sample_linear
         return sample(self._image, positions)
 
-    def _batched(self, field: Tensor) -> Tensor:
+    def batched(self, field: Tensor) -> Tensor:
         """(channel, z, y, x) -> (n, channel, *moving axes): slices become the batch where motion is in-plane."""
         still = self.kind.still_axis
         return field[None] if still is None else field.movedim(still + 1, 0)
 
-    def _unbatched(self, field: Tensor) -> Tensor:
+    def unbatched(self, field: Tensor) -> Tensor:
         still = self.kind.still_axis
         return field[0] if still is None else field.movedim(0, still + 1)

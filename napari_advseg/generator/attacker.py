@@ -1,0 +1,103 @@
+"""A learned attacker in use: one pass of the generator gives a change for any CT and any drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..attacks import Target
+from ..networks import ModelCard
+from ..synthesis import Kind, Synthesis
+from .card import AttackerCard
+from .features import parameters_of, shown_to_generator
+from .model import FieldGenerator
+
+WEIGHTS = "generator.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Attacker:
+    """A generator with its card."""
+
+    card: AttackerCard
+    generator: FieldGenerator
+
+    @classmethod
+    def load(cls, folder: str | Path, device: torch.device) -> Attacker:
+        """Read a folder that training wrote; a ValueError of one line where it is none."""
+        folder = Path(folder)
+        card = AttackerCard.read(folder)
+        generator = FieldGenerator(card)
+        try:
+            generator.load_state_dict(load_file(folder / WEIGHTS))
+        except (OSError, SafetensorError, RuntimeError) as fault:
+            raise ValueError(
+                f"{folder / WEIGHTS} does not hold the generator that the card describes: {str(fault).splitlines()[0]}"
+            ) from fault
+        return cls(card, generator.to(device).eval())
+
+    def save(self, folder: Path) -> None:
+        """Write card and weights, each aside first."""
+        aside = folder / f".{WEIGHTS}"
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in self.generator.state_dict().items()}, aside
+        )
+        aside.replace(folder / WEIGHTS)
+        self.card.write(folder)
+
+    def fits(self, network: ModelCard, kind: Kind) -> None:
+        """A ValueError of one line where the network, or what may change, is not what the generator was made for."""
+        lacking = [
+            name
+            for name, asked, has in (
+                ("the deformation", kind.deformation, self.card.deformation),
+                ("the appearance", kind.appearance, self.card.appearance),
+            )
+            if asked and not has
+        ]
+        if lacking:
+            raise ValueError(f"the attacker was trained without {lacking[0]}: leave it out, or use the search")
+        if network.dimensions != self.card.dimensions or len(network.labels) != self.card.classes:
+            raise ValueError(
+                f"the attacker was trained for a {self.card.dimensions}-D network of {self.card.classes} classes "
+                f"('{self.card.network}'); '{network.name}' is {network.dimensions}-D with {len(network.labels)}: "
+                "train one for it, or use the search"
+            )
+
+    def warning(self, network: ModelCard) -> str:
+        """What to tell where the attacker is used on another network than its own; "" where it is not."""
+        if network.sha256 == self.card.network_sha256:
+            return ""
+        return (
+            f"The attacker was trained for '{self.card.network}', not for '{network.name}': what it costs here shows "
+            "how far attacks carry over"
+        )
+
+    def generate(self, target: Target, drop: float, seed: int) -> Tensor:
+        """Parameters of the change for ``drop`` with the noise of ``seed``, in the budget; one clean pass of the
+        network for its scores, none backward."""
+        with torch.no_grad():
+            features = clean_features(target, self.card)
+            raw = self.propose(target.synthesis, features, drop, draw_noise(self.card, seed).to(features.device))
+            return target.synthesis.project(raw)
+
+    def propose(self, synthesis: Synthesis, features: Tensor, drop: float, noise: Tensor) -> Tensor:
+        """Parameters as the generator gives them, differentiable in its weights, not yet in the Jacobians' range."""
+        velocity, appearance = self.generator(features, drop, noise)
+        return parameters_of(synthesis, velocity, appearance)
+
+
+def clean_features(target: Target, card: AttackerCard) -> Tensor:
+    """What the generator is shown of a case: one forward pass of the network on the clean CT."""
+    with torch.no_grad():
+        return shown_to_generator(target.synthesis, target.clean_scores(), card)
+
+
+def draw_noise(card: AttackerCard, seed: int) -> Tensor:
+    """(noise,) normal numbers, the same for the same seed on every device."""
+    return torch.randn(card.noise, generator=torch.Generator().manual_seed(seed))
