@@ -155,7 +155,7 @@ def test_trust_is_given_and_withdrawn(tmp_path: Path) -> None:
 def _interrupted_after(steps: int, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the shell's job on a toy network and press Ctrl-C after so many steps of progress."""
     import napari_advseg.case
-    from napari_advseg import cli
+    from napari_advseg.cli.running import attack_and_save
     from napari_advseg.volume import write_image
 
     real = napari_advseg.case.run
@@ -174,7 +174,7 @@ def _interrupted_after(steps: int, out: Path, monkeypatch: pytest.MonkeyPatch) -
     ct, labels = graded_ct()
     path = write_image(out.parent / "labels.nii.gz", labels, ct.grid)
     request = napari_advseg.case.CaseRequest(ct=ct, network=threshold_network(), reference=path)
-    cli._attack_and_save(request, napari_advseg.case.AttackRequest(drop=0.3), out, as_json=False)
+    attack_and_save(request, napari_advseg.case.AttackRequest(drop=0.3), out, as_json=False)
 
 
 def test_interrupting_saves_the_best_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

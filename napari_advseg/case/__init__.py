@@ -3,6 +3,7 @@
 from .case import Case, RegionNeededError, open_case
 from .request import AttackRequest, CaseRequest
 from .run import Finding, attack_case, complete_finding, finish, pick_organs, run, save_finding
+from .training import Trained, TrainingRequest, train_attacker
 
 __all__ = [
     "AttackRequest",
@@ -10,6 +11,8 @@ __all__ = [
     "CaseRequest",
     "Finding",
     "RegionNeededError",
+    "Trained",
+    "TrainingRequest",
     "attack_case",
     "complete_finding",
     "finish",
@@ -17,4 +20,5 @@ __all__ = [
     "pick_organs",
     "run",
     "save_finding",
+    "train_attacker",
 ]

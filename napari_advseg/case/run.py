@@ -51,8 +51,8 @@ def run(
     case_request: CaseRequest, attack_request: AttackRequest, cancel: CancelToken
 ) -> Generator[Progress, None, Finding]:
     """The whole job. Yields progress, returns the finding."""
-    case = yield from _scaled(open_case(case_request, cancel), 0.0, _OPENING_SHARE)
-    return (yield from _scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
+    case = yield from scaled(open_case(case_request, cancel), 0.0, _OPENING_SHARE)
+    return (yield from scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
 
 
 def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Generator[Progress, None, Finding]:
@@ -70,16 +70,16 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
     Cancelled
         Stopped before anything was measured.
     """
-    target = _target(case, request)
+    target = make_target(case, request)
     settings = SearchSettings(request.drop, request.tolerance, seed=request.seed)
-    result = yield from _scaled(_attacking(case, target, settings, request, cancel), 0.0, _SEARCH_SHARE)
+    result = yield from scaled(_attacking(case, target, settings, request, cancel), 0.0, _SEARCH_SHARE)
     result = replace(result, cost=replace(result.cost, forward=result.cost.forward + 1))  # the clean pass of open_case
     if result.stopped:
         return Finding(case, result, None)
     finding = Finding(case, result, None)
     try:
         if case.network.random:
-            result = yield from _scaled(repeat(target, result, cancel), _SEARCH_SHARE, _SEARCH_SHARE)
+            result = yield from scaled(repeat(target, result, cancel), _SEARCH_SHARE, _SEARCH_SHARE)
             finding = Finding(case, result, None)
         return (yield from complete_finding(finding, cancel))
     except Cancelled:
@@ -154,7 +154,8 @@ def finish(steps: Generator[Progress, None, T], on_progress: Callable[[Progress]
             on_progress(step)
 
 
-def _target(case: Case, request: AttackRequest) -> Target:
+def make_target(case: Case, request: AttackRequest) -> Target:
+    """What an attack on an open case is aimed at."""
     network, grid = case.network, case.ct.grid
     still_axis = network.card.slice_axis(grid)
     kind = Kind(
@@ -199,7 +200,7 @@ def pick_organs(
     return tuple(organ for organ in scorable if organ.id in chosen)
 
 
-def _scaled(steps: Generator[Progress, None, T], start: float, stop: float) -> Generator[Progress, None, T]:
+def scaled(steps: Generator[Progress, None, T], start: float, stop: float) -> Generator[Progress, None, T]:
     """The same steps on a part of the progress bar."""
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from .attacker import Attacker, clean_features, draw_noise
 from .card import AttackerCard
+from .curves import draw_curves
 from .model import FieldGenerator, PatchCritic
 from .training import StepLog, TrainingSettings, train
 
@@ -13,6 +14,7 @@ __all__ = [
     "StepLog",
     "TrainingSettings",
     "clean_features",
+    "draw_curves",
     "draw_noise",
     "train",
 ]

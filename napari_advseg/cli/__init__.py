@@ -1,0 +1,55 @@
+"""The same pipeline from the shell. Exit status: 0 reached, 3 not reached, 2 the request is wrong, 1 a fault."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+from . import attacking, checkpoints, training  # noqa: F401  each adds its commands
+from .options import FAULT, WRONG_REQUEST, app
+from .running import say
+
+__all__ = ["app", "main"]
+
+
+def main() -> NoReturn:
+    """Run the command line; every wrong request ends in one line and status 2."""
+    try:
+        status = app(standalone_mode=False)  # typer hands back the status of its Exit here
+    except typer.Abort:
+        sys.exit(FAULT)
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(FAULT)
+    except Exception as fault:
+        sys.exit(_report(fault))
+    sys.exit(status or 0)
+
+
+def _report(fault: Exception) -> int:
+    import click
+    from pydantic import ValidationError
+
+    from ..attacks import Cancelled
+    from ..networks import OutOfMemory
+
+    if isinstance(fault, Cancelled):
+        say("stopped before anything was measured; nothing was written")
+        return FAULT
+    if hasattr(fault, "format_message") and hasattr(fault, "exit_code"):  # typer's own usage errors
+        say(f"error: {fault.format_message()}")
+        return WRONG_REQUEST
+    if isinstance(fault, ValidationError):
+        say("error: " + "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors()))
+        return WRONG_REQUEST
+    if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | ImportError | click.ClickException):
+        say(f"error: {fault}")
+        return WRONG_REQUEST
+    if isinstance(fault, OSError | OutOfMemory):
+        say(f"fault: {fault}")
+        return FAULT
+    traceback.print_exception(fault)
+    return FAULT
