@@ -4,7 +4,7 @@
 
 The network is ``phantom2d`` behind a clip of its HU, around the organs' median, so that much of the organs and of what
 lies around them is clipped; its own prediction on the clean CT is the reference. The clip is run as torch's own (no
-gradient outside), with gradients up to 30 HU outside, as this package does, and with gradients everywhere.
+gradient outside), with a gradient that fades over 5 HU outside, as this package does, over more, and everywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ import numpy as np
 from napari_advseg import attack, load_sample, open_network
 from napari_advseg.networks import Intensity, SegmentationNetwork, intensity
 from napari_advseg.networks.steps import Scale
+
+WAYS = (
+    ("none outside", 0.0),
+    ("fading over 5 HU", 5.0),
+    ("fading over 10 HU", 10.0),
+    ("fading over 30 HU", 30.0),
+    ("everywhere", math.inf),
+)
 
 
 def clipped(low: float, high: float) -> SegmentationNetwork:
@@ -39,7 +47,7 @@ def main() -> None:
     )
     for half in arguments.half_width:
         for drop in arguments.drops:
-            for name, reach in (("none outside", 0.0), ("up to 30 HU outside", 30.0), ("everywhere", math.inf)):
+            for name, reach in WAYS:
                 intensity.clip = lambda image, low, high, reach=reach: apply(image, low, high, reach)
                 rows, outside = [], []
                 for seed in arguments.seeds:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
-REACH_HU = 30.0  # beyond a clip's edge, how far a change can still matter: the default budget, there and back
+REACH_HU = 5.0  # beyond a clip's edge; farther makes the change larger: benchmarks/clipping.py
 
 
 class Intensity(BaseModel):
@@ -72,10 +72,10 @@ class Intensity(BaseModel):
 
 
 def clip(image: Tensor, low: float | None, high: float | None, reach: float = REACH_HU) -> Tensor:
-    """Clip, but let the gradient through to voxels at most ``reach`` outside the window.
+    """Clip, but let a gradient through that fades over ``reach`` outside the window.
 
-    A clip has no gradient outside its window, though a voxel a few HU outside may be brought in by the change that is
-    looked for. Farther out nothing within the budget matters, and a gradient there would only mislead.
+    A clip has no gradient outside its window, though a voxel a little outside may be brought in by the change that is
+    looked for. Farther out hardly any is, and a gradient there only misleads.
     """
     result: Tensor = _Clip.apply(image, low, high, reach)  # type: ignore[no-untyped-call]
     return result
@@ -96,7 +96,12 @@ class _Clip(torch.autograd.Function):
             return gradients[0], None, None, None
         (image,) = ctx.saved_tensors
         low, high, reach = ctx.limits
-        near = image >= (-math.inf if low is None else low - reach)
-        if high is not None:
-            near &= image <= high + reach
-        return gradients[0] * near, None, None, None
+        outside = image - image.clamp(low, high)
+        return gradients[0] * _share(outside.abs_(), reach), None, None, None
+
+
+def _share(outside: Tensor, reach: float) -> Tensor:
+    """How much of the gradient a voxel so far outside keeps: all within the window, none from ``reach`` on."""
+    if reach == 0 or math.isinf(reach):
+        return (outside <= reach).to(outside.dtype)
+    return (1 - outside / reach).clamp_min_(0)
