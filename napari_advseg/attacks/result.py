@@ -75,6 +75,8 @@ class AttackResult:
         "" where the attack ran to its end, else why it did not ("cancelled").
     attacker
         What found the change: "search" or "generator".
+    note
+        What a reader of the result must know of the attacker; "" for nothing.
     repeats
         Drops with fresh random numbers, where the network is random at inference.
     """
@@ -99,6 +101,7 @@ class AttackResult:
     seed: int
     stopped: str = ""
     attacker: str = "search"
+    note: str = ""
     repeats: Repeats | None = None
 
     @property

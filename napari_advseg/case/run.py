@@ -94,7 +94,8 @@ def _attacking(
         return (yield from search(target, settings, case.clean_labels, cancel))
     attacker = Attacker.load(request.attacker, case.network.device)
     attacker.fits(case.network.card, target.synthesis.kind)
-    yield Progress(attacker.warning(case.network.card) or "Generating the change", 0.0)
+    note = attacker.warning(case.network.card)
+    yield Progress(note or "Generating the change", 0.0)
     passes = case.network.passes.forward
     parameters = attacker.generate(target, request.drop, request.seed)
     passes = case.network.passes.forward - passes
@@ -104,7 +105,7 @@ def _attacking(
         most = 1 if request.generated == "alone" else _GENERATED_PASSES
         result = yield from set_strength(target, settings, parameters, case.clean_labels, cancel, most=most)
     cost = replace(result.cost, forward=result.cost.forward + passes)
-    return replace(result, attacker="generator", cost=cost)
+    return replace(result, attacker="generator", note=note, cost=cost)
 
 
 def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]:

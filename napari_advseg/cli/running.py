@@ -28,7 +28,7 @@ def attack_and_save(case: CaseRequest, request: AttackRequest, out: Path, as_jso
         finding = show(run(case, request, cancel))
         if finding.evidence is None:  # stopped: the best so far still gets its control
             finding = show(complete_finding(finding, CancelToken()))
-    for warning in finding.case.warnings:
+    for warning in (*finding.case.warnings, *filter(None, [finding.result.note])):
         say(f"warning: {warning}")
     save_finding(finding, out)
     assert finding.evidence is not None

@@ -85,6 +85,7 @@ def result_record(result: AttackResult, evidence: Evidence, network: Segmentatio
         "strength_path": [[point.strength, point.drop] for point in result.path],
         "region": str(result.synthesis.region),
         "attacker": result.attacker,
+        "attacker_note": result.note,
         "interpolation": result.synthesis.kind.interpolation,
         "seed": result.seed,
         "device": str(network.device),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from ..attacks import Cancelled, CancelToken, Progress, Target
+from ..attacks import Cancelled, CancelToken, Measured, Progress, Target
 from ..synthesis import Change, Synthesis
 from .attacker import Attacker, clean_features
 from .card import AttackerCard
@@ -85,8 +86,7 @@ def train(
         yield Progress(f"Going on after step {run.step} of {settings.steps}", run.step / settings.steps)
     try:
         while run.step < settings.steps:
-            cancel.check()
-            log = run.take_step()
+            log = run.take_step(cancel)
             if run.step % settings.save_every == 0 or run.step == settings.steps:
                 run.save()
             yield Progress(
@@ -104,9 +104,10 @@ class _Training:
             raise ValueError("there is no CT to train on")
         self.targets, self.card, self.settings, self.folder = targets, card, settings, folder
         self.device = targets[0].placed.network.device
-        torch.manual_seed(settings.seed)
-        self.generator = FieldGenerator(card).to(self.device)
-        self.critic = PatchCritic(card.dimensions).to(self.device)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(settings.seed)
+            self.generator = FieldGenerator(card).to(self.device)
+            self.critic = PatchCritic(card.dimensions).to(self.device)
         rate = settings.learning_rate
         self.optimiser = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.9))
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), rate / 2, betas=(0.5, 0.9))
@@ -114,12 +115,18 @@ class _Training:
         self._features: dict[int, Tensor] = {}
         self._logs: list[StepLog] = []
 
-    def take_step(self) -> StepLog:
-        """One CT, one drop, one noise: the generator's step, then the critic's."""
+    def take_step(self, cancel: CancelToken) -> StepLog:
+        """One CT, one drop, one noise: the generator's step and the critic's, both or none.
+
+        Raises
+        ------
+        Cancelled
+            Before anything was learned from this step.
+        """
         settings, card = self.settings, self.card
         random = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
         index = int(torch.randint(len(self.targets), (1,), generator=random))
-        target, features = self.targets[index], self._features_of(index)
+        target = self.targets[index]
         low, high = card.drops[0], min(card.drops[1], float(target.clean.mean()))
         drop = low + (high - low) * float(torch.rand(1, generator=random))
         noises = torch.randn(2, card.noise, generator=random).to(self.device)
@@ -127,46 +134,62 @@ class _Training:
             group["lr"] = settings.learning_rate * (1 - 0.95 * self.step / settings.steps)
 
         attacker = Attacker(card, self.generator)
-        raw = attacker.propose(target.synthesis, features, drop, noises[0])
-        parameters = raw + (target.synthesis.project(raw.detach().clone()) - raw).detach()
-        measured, soft, change = target.measure_softly(parameters)
-        achieved = soft + (measured.drop - soft).detach()
-        fake = in_window(change.hu + (change.hu.round() - change.hu).detach())
-        loss = settings.miss * ((achieved - drop) / 0.1).square().clamp(max=25.0)
-        loss = loss + settings.size * size_of(change, target.synthesis)
-        loss = loss + settings.smoothness * roughness(raw, target.synthesis)
-        if settings.realism:
-            loss = loss - settings.realism * self.critic(self._stack(fake, target.synthesis)).mean()
-        if settings.diversity:
-            other = attacker.propose(target.synthesis, features, drop, noises[1])
-            loss = loss + settings.diversity * torch.cosine_similarity(raw, other, 0).square()
-        self.optimiser.zero_grad()
-        loss.backward()
+        critic_before = deepcopy(self.critic.state_dict())  # its spectral norms learn in every pass
+        with target.placed.network.stopping_at(cancel.check), target.synthesis.stopping_at(cancel.check):
+            try:
+                cancel.check()
+                real = self._real_example(target.synthesis, random) if settings.realism else None
+                loss, fake, measured = self._loss(attacker, target, self._features_of(index), drop, noises)
+                self.optimiser.zero_grad()
+                loss.backward()
+            except Cancelled:
+                self.critic.load_state_dict(critic_before)
+                raise
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         self.optimiser.step()
-        judged = self._train_critic(target.synthesis, fake.detach(), random) if settings.realism else (0.0, 0.0)
+        judged = (0.0, 0.0) if real is None else self._train_critic(real, fake.detach())
 
         self.step += 1
         log = StepLog(self.step, drop, measured.drop, measured.size, float(loss.detach()), *judged)
         self._logs.append(log)
         return log
 
-    def _train_critic(self, synthesis: Synthesis, fake: Tensor, random: torch.Generator) -> tuple[float, float]:
-        """Real examples are moved a little at random and rounded, so that resampling does not give the others away."""
-        with torch.no_grad():
-            parts = [torch.zeros_like(part) for part in synthesis.split(synthesis.zeros())]
-            if synthesis.kind.deformation:
-                parts[0] = torch.randn(parts[0].shape, generator=random).to(self.device) * _MILD
-            moved = synthesis.change(synthesis.project(torch.cat([part.flatten() for part in parts]))).hu.round()
-        real = self.critic(self._stack(in_window(moved), synthesis))
-        attacked = self.critic(self._stack(fake, synthesis))
+    def _loss(
+        self, attacker: Attacker, target: Target, features: Tensor, drop: float, noises: Tensor
+    ) -> tuple[Tensor, Tensor, Measured]:
+        """What the generator is to make small; the critic's view of its change, and the measurement."""
+        settings = self.settings
+        raw = attacker.propose(target.synthesis, features, drop, noises[0])
+        parameters = raw + (target.synthesis.project(raw.detach().clone()) - raw).detach()
+        measured, soft, change = target.measure_softly(parameters)
+        achieved = soft + (measured.drop - soft).detach()
+        rounded = change.hu + (change.hu.round() - change.hu).detach()
+        fake = target.synthesis.batched(in_window(rounded)[None])
+        loss = settings.miss * ((achieved - drop) / 0.1).square().clamp(max=25.0)
+        loss = loss + settings.size * size_of(change, target.synthesis)
+        loss = loss + settings.smoothness * roughness(raw, target.synthesis)
+        if settings.realism:
+            loss = loss - settings.realism * self.critic(fake).mean()
+        if settings.diversity:
+            other = attacker.propose(target.synthesis, features, drop, noises[1])
+            loss = loss + settings.diversity * torch.cosine_similarity(raw, other, 0).square()
+        return loss, fake, measured
+
+    @torch.no_grad()
+    def _real_example(self, synthesis: Synthesis, random: torch.Generator) -> Tensor:
+        """The CT moved a little at random and rounded, so that resampling does not give the others away."""
+        parts = [torch.zeros_like(part) for part in synthesis.split(synthesis.zeros())]
+        if synthesis.kind.deformation:
+            parts[0] = torch.randn(parts[0].shape, generator=random).to(self.device) * _MILD
+        moved = synthesis.change(synthesis.project(torch.cat([part.flatten() for part in parts]))).hu.round()
+        return synthesis.batched(in_window(moved)[None])
+
+    def _train_critic(self, example: Tensor, fake: Tensor) -> tuple[float, float]:
+        real, attacked = self.critic(example), self.critic(fake)
         self.critic_optimiser.zero_grad()
         critic_loss(real, attacked).backward()
         self.critic_optimiser.step()
         return float(real.detach().mean()), float(attacked.detach().mean())
-
-    def _stack(self, image: Tensor, synthesis: Synthesis) -> Tensor:
-        return synthesis.batched(image[None])
 
     def _features_of(self, index: int) -> Tensor:
         if index not in self._features:
@@ -195,7 +218,7 @@ class _Training:
         self.attacker().save(self.folder)
         self.generator.train()
         log_aside = self.folder / f".{LOG}"
-        log_aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        log_aside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         log_aside.replace(self.folder / LOG)
         aside.replace(self.folder / STATE)  # last: what it counts as done has been written
 
@@ -215,14 +238,15 @@ class _Training:
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.step = int(state["step"])
         lines = _logged(self.folder)[: self.step]  # steps after the checkpoint are taken again
-        (self.folder / LOG).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (self.folder / LOG).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
     def _identity(self) -> str:
         card, settings = (
             self.card.model_dump(mode="json"),
             self.settings.model_dump(mode="json", exclude={"save_every"}),
         )
-        return json.dumps([card, settings, len(self.targets)])
+        cts = [[*t.synthesis.ct.grid.shape, float(t.synthesis.ct.hu.sum(dtype=float))] for t in self.targets]
+        return json.dumps([card, settings, cts])
 
 
 def size_of(change: Change, synthesis: Synthesis) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -118,6 +119,17 @@ def test_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> N
         train([toy_target()], card, settings, tmp_path / "parts", cancel),
         lambda step: cancel.cancel() if step.text.startswith("Step 2 ") else None,
     )
+    target, cancel, calls = toy_target(), CancelToken(), itertools.count()
+    check = cancel.check
+
+    def in_the_middle() -> None:
+        if next(calls) == 13:  # within a step, between layers
+            cancel.cancel()
+        check()
+
+    cancel.check = in_the_middle  # type: ignore[method-assign]
+    finish(train([target], card, settings, tmp_path / "parts", cancel))
+    assert cancel.cancelled
     killed = train([toy_target()], card, settings, tmp_path / "parts", CancelToken())
     for _ in range(5):  # killed between two checkpoints: steps are taken again
         next(killed)
@@ -171,6 +183,7 @@ def test_train_and_attack_from_files_to_bundle(tmp_path: Path) -> None:
         assert found.result.cost.forward - 3 <= most  # without the random control
         assert generated == "start" or network.passes.backward == spent
         assert found.result.attacker == "generator"
+        assert found.result.note == ""
         folder = save_bundle(found, tmp_path / generated)
         assert json.loads((folder / "result.json").read_text())["attacker"] == "generator"
         checks = verify_bundle(folder, ct, network)
