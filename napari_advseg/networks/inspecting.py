@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -43,14 +44,15 @@ def describe(network: SegmentationNetwork) -> dict[str, Any]:
     }
 
 
-def memory_of_one_pass(network: SegmentationNetwork) -> float:
+def memory_of_one_pass(network: SegmentationNetwork, *, quickly: bool = False) -> float:
     """Megabytes that the way back of one window (or slice, or whole input) holds on to: one pass, measured.
 
     Counted is what torch keeps for the gradient, which hardly depends on the device; the volume itself and the
-    gradient's own working memory come on top.
+    gradient's own working memory come on top. ``quickly`` measures on a small input and scales to the window.
     """
     card = network.card
-    size = card.patch or probe_size(card)
+    size = probe_size(card) if quickly else card.patch or probe_size(card)
+    times = math.prod(card.patch or size) / math.prod(size)
     member = network.module.members[0] if isinstance(network.module, Ensemble) else network.module
     assert isinstance(member, nn.Module)
     seen: dict[int, int] = {}
@@ -65,4 +67,4 @@ def memory_of_one_pass(network: SegmentationNetwork) -> float:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         answer = call_module(member, image, card)
     del answer
-    return round(sum(count for pointer, count in seen.items() if pointer not in own) / 2**20, 1)
+    return round(times * sum(count for pointer, count in seen.items() if pointer not in own) / 2**20, 1)

@@ -127,10 +127,13 @@ class PackageCore:
         return Saved(whole, save_finding(whole, folder))
 
     def describe(self, case: Case) -> dict[str, Any]:
-        """What is known of the case's network."""
-        from ..networks import describe
+        """What is known of the case's network, and about what one pass takes where that is quick to try."""
+        from ..networks import describe, memory_of_one_pass
 
-        return describe(case.network)
+        known = describe(case.network)
+        if case.network.card.input_size is None:
+            known["memory_mb"] = memory_of_one_pass(case.network, quickly=True)
+        return known
 
     def rename(self, case: Case, names: Names) -> Case:
         """The case under other names of its network's labels; ValueError where the card does not take them."""

@@ -261,6 +261,8 @@ def test_weights_of_nnunets_architectures_open_with_a_card(tmp_path: Path) -> No
 def test_inspecting_tells_the_memory_of_one_pass() -> None:
     network = open_network("phantom2d", device="cpu")
     assert 1 < memory_of_one_pass(network) < 100
+    network.card = network.card.model_copy(update={"patch": (192, 160), "tiling": "nnunet", "divisible_by": 32})
+    assert memory_of_one_pass(network, quickly=True) == pytest.approx(memory_of_one_pass(network), rel=0.05)
 
 
 def test_labels_can_be_renamed() -> None:

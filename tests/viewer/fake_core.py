@@ -74,7 +74,7 @@ def make_result(case: Case, wish: AttackWish, drop: float, stopped: str = "") ->
     chosen = [organ for organ in case.organs if not wish.organs or organ.name in wish.organs]
     return AttackResult(
         ct=case.ct,
-        view=view,
+        region=view,
         organs=tuple(replace(organ, attacked=organ.clean - drop) for organ in chosen),
         target_drop=wish.drop,
         tolerance=wish.tolerance,

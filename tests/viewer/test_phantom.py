@@ -68,6 +68,7 @@ def test_an_attack_from_the_dock_is_confirmed_by_its_bundle(dock: Any, qtbot: An
     dock.inputs.network.set_value("phantom2d")
     qtbot.waitUntil(lambda: dock.controller.in_hand is not None, timeout=60_000)
     assert dock.slider.text() == "mean Dice 1.00 → 0.70", "measured against the network's own segmentation"
+    assert 1 < dock.controller.in_hand.about["memory_mb"] < 100
     dock.slider.set_drop(0.1)
     dock.limits.tolerance.setValue(0.05)
     dock.job.run.click()
