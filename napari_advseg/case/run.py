@@ -23,7 +23,7 @@ from ..attacks import (
     set_strength,
 )
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
-from ..generator import Attacker
+from ..generator import Attacker, AttackerCard
 from ..networks import SegmentationNetwork
 from ..synthesis import Kind, Synthesis
 from ..volume import Region, organ_key
@@ -51,6 +51,8 @@ def run(
     case_request: CaseRequest, attack_request: AttackRequest, cancel: CancelToken
 ) -> Generator[Progress, None, Finding]:
     """The whole job. Yields progress, returns the finding."""
+    if attack_request.attacker != "search":
+        AttackerCard.read(Path(attack_request.attacker))  # said now, not after the case has been opened
     case = yield from scaled(open_case(case_request, cancel), 0.0, _OPENING_SHARE)
     return (yield from scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
 

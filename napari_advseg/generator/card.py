@@ -94,7 +94,8 @@ class AttackerCard(BaseModel):
         path = folder / FILE
         if not path.is_file():
             raise ValueError(
-                f"{folder} holds no learned attacker ({FILE} is missing): give a folder that 'napari-advseg train' wrote"
+                f"{folder} holds no learned attacker ({FILE} is missing): the attacker is 'search' or a folder that "
+                "'napari-advseg train' wrote"
             )
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
