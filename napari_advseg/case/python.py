@@ -32,6 +32,8 @@ def attack(
     deformation: bool = True,
     appearance: bool = True,
     interpolation: Literal["bspline", "linear"] = "bspline",
+    attacker: str | Path = "search",
+    generated: Literal["alone", "strength", "start"] = "strength",
     device: str = "auto",
     trust: bool = False,
     mirroring: bool = True,
@@ -59,6 +61,8 @@ def attack(
         Names; all that can be scored by default.
     max_displacement_mm, max_hu, jacobian
         The budget: mm (None: 5 in 3-D, 3 in the plane), HU, and the range of the Jacobian determinants.
+    attacker, generated
+        "search", or the folder of a learned attacker and what is done with its change; see :class:`AttackRequest`.
     trust, mirroring
         See :func:`open_network`.
     checkpointing, half
@@ -113,6 +117,8 @@ def attack(
         deformation=deformation,
         appearance=appearance,
         interpolation=interpolation,
+        attacker=str(attacker),
+        generated=generated,
         seed=seed,
     )
     return finish(run(case, wanted, cancel or CancelToken()), progress)

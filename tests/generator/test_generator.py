@@ -13,7 +13,7 @@ from toy_networks import CARD, Threshold, graded_ct
 
 from napari_advseg.attacks import CancelToken, SearchSettings, Target, score_organs, set_strength
 from napari_advseg.case import AttackRequest, CaseRequest, TrainingRequest, finish, run, train_attacker
-from napari_advseg.case.python import save_bundle
+from napari_advseg.case.python import attack, save_bundle
 from napari_advseg.evidence import verify_bundle
 from napari_advseg.generator import Attacker, AttackerCard, TrainingSettings, draw_noise, train
 from napari_advseg.generator.features import parameters_of, shown_to_generator
@@ -189,6 +189,7 @@ def test_train_and_attack_from_files_to_bundle(tmp_path: Path) -> None:
         checks = verify_bundle(folder, ct, network)
         assert all(check.ok for check in checks), [check for check in checks if not check.ok]
     assert found.result.reached
+    assert attack(ct, network, 0.3, attacker=tmp_path / "attacker").result.attacker == "generator"
 
 
 def test_another_network_is_told_of_and_an_unlike_one_is_refused(tmp_path: Path) -> None:
