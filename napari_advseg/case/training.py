@@ -107,7 +107,9 @@ def train_attacker(request: TrainingRequest, cancel: CancelToken) -> Generator[P
     except Cancelled:
         return Trained(attacker, misses, "cancelled")
     content = {"patients": len(held_out), "missed_by": {f"{drop:g}": missed for drop, missed in misses.items()}}
-    (request.out / VALIDATION).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    aside = request.out / f".{VALIDATION}"
+    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    aside.replace(request.out / VALIDATION)
     return Trained(attacker, misses)
 
 

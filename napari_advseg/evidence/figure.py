@@ -100,7 +100,7 @@ class _Scene:
 
 
 def _with_margin(result: AttackResult) -> Region:
-    """What is drawn: the view and a little around it."""
+    """What is drawn: the region and a little around it."""
     start = [max(0, low - _MARGIN) for low in result.region.start]
     stop = [min(n, high + _MARGIN) for n, high in zip(result.ct.grid.shape, result.region.stop, strict=True)]
     return Region((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -85,8 +85,10 @@ class AttackerCard(BaseModel):
         return (self.dimensions if self.deformation else 0, len(self.appearance_mm) if self.appearance else 0)
 
     def write(self, folder: Path) -> None:
-        """Write ``attacker.yaml``."""
-        (folder / FILE).write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        """Write ``attacker.yaml``, aside first."""
+        aside = folder / f".{FILE}"
+        aside.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        aside.replace(folder / FILE)
 
     @classmethod
     def read(cls, folder: Path) -> AttackerCard:
