@@ -2,15 +2,19 @@
 
 from .attacker import Attacker, clean_features, draw_noise
 from .card import AttackerCard
+from .crew import Crew, Precision
 from .curves import draw_curves
 from .model import FieldGenerator, PatchCritic
-from .training import StepLog, TrainingSettings, train
+from .objective import TrainingSettings
+from .training import StepLog, train
 
 __all__ = [
     "Attacker",
     "AttackerCard",
+    "Crew",
     "FieldGenerator",
     "PatchCritic",
+    "Precision",
     "StepLog",
     "TrainingSettings",
     "clean_features",

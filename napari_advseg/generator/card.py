@@ -23,7 +23,7 @@ class AttackerCard(BaseModel):
     dimensions
         2 for a network of slices, 3 for one of volumes.
     spacing_mm
-        In-plane pixel (2-D) or voxel (3-D) size at which the generator looks at a CT, mm.
+        In-plane pixel (2-D) or voxel (3-D) size at which the generator looks at a CT, mm, to within what fits its levels.
     neighbours
         Slices on each side that a 2-D generator is shown beside the one it changes.
     width, noise
@@ -45,7 +45,7 @@ class AttackerCard(BaseModel):
     dimensions: Literal[2, 3]
     spacing_mm: float = Field(gt=0)
     neighbours: int = Field(1, ge=0, le=4)
-    width: int = Field(16, ge=4)
+    width: int = Field(24, ge=4)
     noise: int = Field(8, ge=1)
     drops: tuple[float, float] = (0.02, 0.6)
     max_displacement_mm: float

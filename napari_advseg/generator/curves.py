@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .training import LOG
+from .logs import LOG
 
 CURVES = "training.png"
 _SMOOTH = 25  # steps

@@ -11,10 +11,11 @@ from torch import Tensor
 from ..synthesis import Lattice, Synthesis
 from ..volume import SOFT_TISSUE
 from .card import AttackerCard
+from .model import SIDES
 
 
 def shown_to_generator(synthesis: Synthesis, scores: Tensor, card: AttackerCard) -> Tensor:
-    """The CT in the soft-tissue window and the clean class probabilities, at the generator's pixel size.
+    """The CT in the soft-tissue window and the clean class probabilities, at about the generator's pixel size.
 
     Parameters
     ----------
@@ -23,16 +24,12 @@ def shown_to_generator(synthesis: Synthesis, scores: Tensor, card: AttackerCard)
 
     Returns
     -------
-    (n, channel, *moving axes): slices are the batch of a 2-D generator, each with its neighbours as channels.
+    (n, channel, *moving axes): slices are the batch of a 2-D generator.
     """
     hu = torch.from_numpy(np.ascontiguousarray(synthesis.ct.hu[synthesis.region.slices])).to(scores.device)
     stack = synthesis.batched(torch.cat([in_window(hu)[None], scores.softmax(0)]))
-    n = card.neighbours if card.dimensions == 2 else 0
-    if n:
-        padded = torch.cat([stack[:1]] * n + [stack] + [stack[-1:]] * n)
-        stack = torch.cat([padded[i : i + len(stack)] for i in range(2 * n + 1)], 1)
     size = [
-        max(8, round(synthesis.region.shape[axis] * synthesis.ct.grid.spacing[axis] / card.spacing_mm))
+        SIDES * max(1, round(synthesis.region.shape[axis] * synthesis.ct.grid.spacing[axis] / card.spacing_mm / SIDES))
         for axis in synthesis.axes
     ]
     if tuple(stack.shape[2:]) == tuple(size):

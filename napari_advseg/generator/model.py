@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from .card import AttackerCard
 
-_LEVELS = 3  # halvings
+_FOLD = 2  # pixels per side that are folded into channels before the first convolution
+_LEVELS = 2  # halvings after that
+SIDES = _FOLD * 2**_LEVELS
 _WAVES = 6  # sines that spell out the drop
 _LARGEST = 2.0  # control values, in budgets
 _GROUP = 4  # channels normalised together
@@ -47,53 +49,82 @@ class _Block(nn.Module):
 class FieldGenerator(nn.Module):
     """A CT and its clean scores in, velocity and appearance out.
 
-    ``forward`` takes (n, channel, *spatial) features, the drop asked for and a noise vector (``card.noise``,), and
-    gives (n, velocity components, *coarse) and (n, scales, *spatial) in budgets; the velocity lives on a grid four
-    times coarser.
+    ``forward`` takes (n, channel, *spatial) features, whose sides are multiples of ``SIDES``, the drop asked for and a
+    noise vector (``card.noise``,), and gives (n, velocity components, *spatial / 4) and (n, scales, *spatial), both in
+    budgets. In 2-D the batch is the slices of one CT in order: each is seen with its neighbours, and all of them
+    together say how strong the change has to be.
     """
 
     def __init__(self, card: AttackerCard) -> None:
         super().__init__()
         self.card = card
+        d, folded = card.dimensions, _FOLD**card.dimensions
         widths = [card.width * 2**level for level in range(_LEVELS + 1)]
         condition = 64
         self.embed = nn.Sequential(
             nn.Linear(2 * _WAVES + 1 + card.noise, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU()
         )
-        d = card.dimensions
-        self.enter = _convolution(d, card.channels, widths[0])
+        self.enter = _convolution(d, card.channels * folded, widths[0])
         self.down = nn.ModuleList(_Block(d, widths[i], widths[i], condition) for i in range(_LEVELS))
         self.shrink = nn.ModuleList(_convolution(d, widths[i], widths[i + 1], 2) for i in range(_LEVELS))
         self.bottom = _Block(d, widths[-1], widths[-1], condition)
+        self.whole = nn.Linear(widths[-1], condition)  # what the CT as a whole adds to the condition
         self.up = nn.ModuleList(_Block(d, widths[i + 1] + widths[i], widths[i], condition) for i in range(_LEVELS))
         moving, added = card.fields
-        self.velocity = _convolution(d, widths[2], max(1, moving))
-        self.appearance = _convolution(d, widths[0], max(1, added))
+        self.velocity = _convolution(d, widths[1], max(1, moving))
+        self.appearance = _convolution(d, widths[0], max(1, added) * folded)
         # How strong a change must be is the drop's affair first: a gain per field, learned from the condition.
         self.gain = nn.Linear(condition, 2)
-        nn.init.zeros_(self.gain.weight)
-        nn.init.constant_(self.gain.bias, -1.5)
+        for layer, bias in ((self.gain, -1.5), (self.whole, 0.0)):
+            nn.init.zeros_(layer.weight)
+            nn.init.constant_(layer.bias, bias)
 
     def forward(self, features: Tensor, drop: float, noise: Tensor) -> tuple[Tensor, Tensor]:
         condition = self.embed(torch.cat([_spelled(drop, noise), noise]))
-        level = self.enter(features)
+        level = self.enter(fold(with_neighbours(features, self.card)))
         kept = []
         for block, shrink in zip(self.down, self.shrink, strict=True):
             level = block(level, condition)
             kept.append(level)
             level = shrink(level)
         level = self.bottom(level, condition)
+        condition = condition + self.whole(level.mean(dim=(0, *range(2, level.ndim))))
         coarse = level
         for index in reversed(range(_LEVELS)):
             grown = F.interpolate(level, size=kept[index].shape[2:], mode="nearest")
             level = self.up[index](torch.cat([grown, kept[index]], 1), condition)
-            if index == 2:
+            if index == 1:
                 coarse = level
         moving, added = self.card.fields
         gain = F.softplus(self.gain(condition))
         velocity = torch.tanh(self.velocity(coarse) * gain[0]) * _LARGEST
-        appearance = torch.tanh(self.appearance(level) * gain[1]) * _LARGEST
+        appearance = torch.tanh(unfold(self.appearance(level)) * gain[1]) * _LARGEST
         return velocity[:, :moving], appearance[:, :added]
+
+
+def with_neighbours(stack: Tensor, card: AttackerCard) -> Tensor:
+    """Slices (n, channel, *spatial) with the channels of their neighbours beside their own; volumes as they are."""
+    n = card.neighbours if card.dimensions == 2 else 0
+    if n == 0:
+        return stack
+    padded = torch.cat([stack[:1]] * n + [stack] + [stack[-1:]] * n)
+    return torch.cat([padded[i : i + len(stack)] for i in range(2 * n + 1)], 1)
+
+
+def fold(image: Tensor) -> Tensor:
+    """(n, c, *spatial) -> (n, c * 2^d, *spatial / 2): neighbouring pixels become channels, nothing is lost."""
+    d = image.ndim - 2
+    cut = image.reshape(*image.shape[:2], *(part for size in image.shape[2:] for part in (size // _FOLD, _FOLD)))
+    moved = cut.permute(0, 1, *(3 + 2 * i for i in range(d)), *(2 + 2 * i for i in range(d)))
+    return moved.reshape(len(image), -1, *(size // _FOLD for size in image.shape[2:]))
+
+
+def unfold(image: Tensor) -> Tensor:
+    """The inverse of :func:`fold`."""
+    d = image.ndim - 2
+    cut = image.reshape(len(image), -1, *([_FOLD] * d), *image.shape[2:])
+    moved = cut.permute(0, 1, *(axis for i in range(d) for axis in (2 + d + i, 2 + i)))
+    return moved.reshape(len(image), -1, *(size * _FOLD for size in image.shape[2:]))
 
 
 class PatchCritic(nn.Module):

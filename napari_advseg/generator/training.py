@@ -1,68 +1,48 @@
 """Learning to attack: a generator against one frozen network and a critic, by adversarial learning.
 
-Every step takes one CT, a drop drawn uniformly and a noise vector. The generator's change is synthesised, rounded to
-whole HU and shown to the network; what counts is the soft drop, shifted to the hard one that was measured. The random
-numbers of a step follow from the seed and the step's number alone, so training that was interrupted goes on to the same
-result.
+Every step takes one CT per process, a drop drawn uniformly and a noise vector. The generator's change is synthesised,
+rounded to whole HU and shown to the network; what counts is the soft drop, shifted to the hard one that was measured. The
+random numbers of a step follow from the seed, the step's number and the process, so training that was interrupted goes
+on to the same result.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 from collections.abc import Generator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..attacks import Cancelled, CancelToken, Measured, Progress, Target
-from ..synthesis import Change, Synthesis
+from ..synthesis import Synthesis
 from .attacker import Attacker, clean_features
 from .card import AttackerCard
+from .crew import Crew
 from .features import in_window
+from .logs import log_lines, write_log, write_tensorboard
 from .model import FieldGenerator, PatchCritic, critic_loss
+from .objective import TrainingSettings, part_of, roughness, size_of
 
-STATE, LOG = "training.pt", "log.jsonl"
+STATE = "training.pt"
 _MILD = 0.25  # budgets: deformation of the critic's real examples
-
-
-class TrainingSettings(BaseModel):
-    """How a generator is trained.
-
-    Parameters
-    ----------
-    steps
-        One CT each.
-    miss, size, smoothness, realism, diversity
-        Weights of: the square of the missed drop in units of 0.1; the mean square of the change in budgets; the mean
-        square of the differences of neighbouring control values; the critic's verdict; the likeness of two draws.
-    save_every
-        Steps between checkpoints.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int = Field(1500, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    miss: float = 1.0
-    size: float = 3.0
-    smoothness: float = 0.05
-    realism: float = Field(0.02, ge=0)
-    diversity: float = Field(0.05, ge=0)
-    seed: int = 0
-    save_every: int = Field(50, ge=1)
+_SAVE_S = 60.0  # a state is kept at least this often
 
 
 @dataclass(frozen=True)
 class StepLog:
-    """What one step measured; drops in Dice points of 1, ``size`` in budgets."""
+    """What one step measured, a mean over the processes; drops in Dice points of 1, ``size`` in budgets."""
 
     step: int
     asked: float
     achieved: float
+    missed: float
     size: float
     loss: float
     critic_real: float
@@ -70,9 +50,21 @@ class StepLog:
 
 
 def train(
-    targets: Sequence[Target], card: AttackerCard, settings: TrainingSettings, folder: Path, cancel: CancelToken
+    targets: Sequence[Target],
+    card: AttackerCard,
+    settings: TrainingSettings,
+    folder: Path,
+    cancel: CancelToken,
+    crew: Crew | None = None,
 ) -> Generator[Progress, None, Attacker]:
     """Train a generator on cases that are open; goes on where an earlier training in ``folder`` stopped.
+
+    Parameters
+    ----------
+    targets
+        The CTs of this process.
+    crew
+        The processes that train together; None for this one alone.
 
     Raises
     ------
@@ -80,18 +72,23 @@ def train(
         The folder holds a training with other settings or for another network.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Training(targets, card, settings, folder)
+    if not targets:
+        raise ValueError("there is no CT to train on")
+    run = _Training(targets, card, settings, folder, crew or Crew.alone(targets[0].placed.network.device))
     run.resume()
     if run.step:
         yield Progress(f"Going on after step {run.step} of {settings.steps}", run.step / settings.steps)
+    started, first, saved = time.monotonic(), run.step, time.monotonic()
     try:
         while run.step < settings.steps:
             log = run.take_step(cancel)
-            if run.step % settings.save_every == 0 or run.step == settings.steps:
+            if run.step % settings.save_every == 0 or run.step == settings.steps or time.monotonic() - saved > _SAVE_S:
                 run.save()
+                saved = time.monotonic()
             yield Progress(
                 f"Step {run.step} of {settings.steps}: asked {log.asked:.2f}, cost {log.achieved:.2f}",
                 run.step / settings.steps,
+                seconds_left=(time.monotonic() - started) / (run.step - first) * (settings.steps - run.step),
             )
     except Cancelled:
         run.save()
@@ -99,10 +96,10 @@ def train(
 
 
 class _Training:
-    def __init__(self, targets: Sequence[Target], card: AttackerCard, settings: TrainingSettings, folder: Path) -> None:
-        if not targets:
-            raise ValueError("there is no CT to train on")
-        self.targets, self.card, self.settings, self.folder = targets, card, settings, folder
+    def __init__(
+        self, targets: Sequence[Target], card: AttackerCard, settings: TrainingSettings, folder: Path, crew: Crew
+    ) -> None:
+        self.targets, self.card, self.settings, self.folder, self.crew = targets, card, settings, folder, crew
         self.device = targets[0].placed.network.device
         with torch.random.fork_rng([]):
             torch.manual_seed(settings.seed)
@@ -112,6 +109,8 @@ class _Training:
         self.optimiser = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.9))
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), rate / 2, betas=(0.5, 0.9))
         self.step = 0
+        self._cases = round(crew.mean(len(targets)) * crew.size)
+        self._identity = self._describe()
         self._features: dict[int, Tensor] = {}
         self._logs: list[StepLog] = []
 
@@ -123,8 +122,10 @@ class _Training:
         Cancelled
             Before anything was learned from this step.
         """
-        settings, card = self.settings, self.card
-        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
+        settings, card, crew = self.settings, self.card, self.crew
+        if crew.size > 1 and crew.any(cancel.cancelled):  # all stop before the same step
+            raise Cancelled
+        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step * crew.size + crew.rank)
         index = int(torch.randint(len(self.targets), (1,), generator=random))
         target = self.targets[index]
         low, high = card.drops[0], min(card.drops[1], float(target.clean.mean()))
@@ -135,43 +136,57 @@ class _Training:
 
         attacker = Attacker(card, self.generator)
         critic_before = deepcopy(self.critic.state_dict())  # its spectral norms learn in every pass
-        with target.placed.network.stopping_at(cancel.check), target.synthesis.stopping_at(cancel.check):
+        check = (
+            cancel.check if crew.size == 1 else _go_on
+        )  # one process that stops alone would leave the others waiting
+        with target.placed.network.stopping_at(check), target.synthesis.stopping_at(check):
             try:
-                cancel.check()
+                check()
                 real = self._real_example(target.synthesis, random) if settings.realism else None
-                loss, fake, measured = self._loss(attacker, target, self._features_of(index), drop, noises)
+                loss, fake, measured = self._loss(attacker, target, self._features_of(index), drop, noises, random)
                 self.optimiser.zero_grad()
                 loss.backward()
             except Cancelled:
                 self.critic.load_state_dict(critic_before)
                 raise
+        crew.share_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         self.optimiser.step()
         judged = (0.0, 0.0) if real is None else self._train_critic(real, fake.detach())
 
         self.step += 1
-        log = StepLog(self.step, drop, measured.drop, measured.size, float(loss.detach()), *judged)
+        figures = (drop, measured.drop, abs(measured.drop - drop), measured.size, float(loss.detach()), *judged)
+        log = StepLog(self.step, *(crew.mean(figure) for figure in figures))
         self._logs.append(log)
         return log
 
     def _loss(
-        self, attacker: Attacker, target: Target, features: Tensor, drop: float, noises: Tensor
+        self,
+        attacker: Attacker,
+        target: Target,
+        features: Tensor,
+        drop: float,
+        noises: Tensor,
+        random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Measured]:
-        """What the generator is to make small; the critic's view of its change, and the measurement."""
+        """What the generator is to make small; what the critic is to see of its change, and the measurement."""
         settings = self.settings
-        raw = attacker.propose(target.synthesis, features, drop, noises[0])
+        with self.crew.autocast():
+            raw = attacker.propose(target.synthesis, features, drop, noises[0]).float()
         parameters = raw + (target.synthesis.project(raw.detach().clone()) - raw).detach()
         measured, soft, change = target.measure_softly(parameters)
-        achieved = soft + (measured.drop - soft).detach()
-        rounded = change.hu + (change.hu.round() - change.hu).detach()
-        fake = target.synthesis.batched(in_window(rounded)[None])
-        loss = settings.miss * ((achieved - drop) / 0.1).square().clamp(max=25.0)
+        missed = (soft + (measured.drop - soft).detach() - drop) / 0.1
+        loss = 2 * settings.miss * F.huber_loss(missed, torch.zeros_like(missed))
         loss = loss + settings.size * size_of(change, target.synthesis)
         loss = loss + settings.smoothness * roughness(raw, target.synthesis)
+        rounded = change.hu + (change.hu.round() - change.hu).detach()
+        fake = part_of(target.synthesis.batched(in_window(rounded)[None]), random)
         if settings.realism:
-            loss = loss - settings.realism * self.critic(fake).mean()
+            with self.crew.autocast():
+                loss = loss - settings.realism * self.critic(fake).float().mean()
         if settings.diversity:
-            other = attacker.propose(target.synthesis, features, drop, noises[1])
+            with torch.no_grad(), self.crew.autocast():
+                other = attacker.propose(target.synthesis, features, drop, noises[1]).float()
             loss = loss + settings.diversity * torch.cosine_similarity(raw, other, 0).square()
         return loss, fake, measured
 
@@ -182,12 +197,14 @@ class _Training:
         if synthesis.kind.deformation:
             parts[0] = torch.randn(parts[0].shape, generator=random).to(self.device) * _MILD
         moved = synthesis.change(synthesis.project(torch.cat([part.flatten() for part in parts]))).hu.round()
-        return synthesis.batched(in_window(moved)[None])
+        return part_of(synthesis.batched(in_window(moved)[None]), random)
 
     def _train_critic(self, example: Tensor, fake: Tensor) -> tuple[float, float]:
-        real, attacked = self.critic(example), self.critic(fake)
+        with self.crew.autocast():
+            real, attacked = self.critic(example).float(), self.critic(fake).float()
         self.critic_optimiser.zero_grad()
         critic_loss(real, attacked).backward()
+        self.crew.share_gradients(self.critic.parameters())
         self.critic_optimiser.step()
         return float(real.detach().mean()), float(attacked.detach().mean())
 
@@ -198,14 +215,16 @@ class _Training:
 
     def attacker(self) -> Attacker:
         """The generator as it stands, for use."""
-        card = self.card.model_copy(update={"steps": self.step, "cases": len(self.targets)})
+        card = self.card.model_copy(update={"steps": self.step, "cases": self._cases})
         return Attacker(card, self.generator.eval())
 
     def save(self) -> None:
-        """The state to go on from, and the attacker so far; each written aside and renamed."""
+        """The state to go on from, and the attacker so far; each written aside and renamed. One process does it."""
+        if self.crew.rank != 0:
+            return
         state = {
             "step": self.step,
-            "settings": self._identity(),
+            "settings": self._identity,
             "generator": self.generator.state_dict(),
             "critic": self.critic.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -213,13 +232,12 @@ class _Training:
         }
         aside = self.folder / f".{STATE}"
         torch.save(state, aside)
-        lines = _logged(self.folder) + [json.dumps(log.__dict__) for log in self._logs]
+        rows = [asdict(log) for log in self._logs]
         self._logs.clear()
         self.attacker().save(self.folder)
         self.generator.train()
-        log_aside = self.folder / f".{LOG}"
-        log_aside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        log_aside.replace(self.folder / LOG)
+        write_log(self.folder, log_lines(self.folder) + [json.dumps(row) for row in rows])
+        write_tensorboard(self.folder, rows)
         aside.replace(self.folder / STATE)  # last: what it counts as done has been written
 
     def resume(self) -> None:
@@ -228,49 +246,28 @@ class _Training:
         if not path.exists():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["settings"] != self._identity():
+        if state["settings"] != self._identity:
             raise ValueError(
-                f"{self.folder} holds a training with other settings, CTs or for another network: choose another folder"
+                f"{self.folder} holds a training with other settings, CTs, number of processes or for another network: "
+                "choose another folder"
             )
         self.generator.load_state_dict(state["generator"])
         self.critic.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.step = int(state["step"])
-        lines = _logged(self.folder)[: self.step]  # steps after the checkpoint are taken again
-        (self.folder / LOG).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        if self.crew.rank == 0:
+            write_log(self.folder, log_lines(self.folder)[: self.step])  # steps after the checkpoint are taken again
 
-    def _identity(self) -> str:
-        card, settings = (
-            self.card.model_dump(mode="json"),
-            self.settings.model_dump(mode="json", exclude={"save_every"}),
-        )
+    def _describe(self) -> str:
+        """What a training must have in common with one that it goes on from."""
+        card = self.card.model_dump(mode="json")
+        settings = self.settings.model_dump(mode="json", exclude={"save_every"})
         cts = [[*t.synthesis.ct.grid.shape, float(t.synthesis.ct.hu.sum(dtype=float))] for t in self.targets]
-        return json.dumps([card, settings, cts])
+        digest = hashlib.sha256(json.dumps([self.crew.rank, cts]).encode()).digest()
+        shares = self.crew.mean(float(int.from_bytes(digest[:5], "big")))
+        return json.dumps([card, settings, self.crew.size, self._cases, shares])
 
 
-def size_of(change: Change, synthesis: Synthesis) -> Tensor:
-    """Mean square of a change in units of the budget, differentiable."""
-    budget, total = synthesis.budget, torch.zeros((), device=change.hu.device)
-    if budget.max_displacement_mm > 0:
-        spacing = torch.tensor(synthesis.ct.grid.spacing, device=change.hu.device).view(3, 1, 1, 1)
-        moved = (change.displacement * spacing / budget.max_displacement_mm).square().sum(0)
-        total = total + moved.mean()
-    if budget.max_hu > 0:
-        total = total + (change.appearance / budget.max_hu).square().mean()
-    return total
-
-
-def roughness(parameters: Tensor, synthesis: Synthesis) -> Tensor:
-    """Mean square of the differences between neighbouring control values, over all axes and fields."""
-    total = torch.zeros((), device=parameters.device)
-    for part in synthesis.split(parameters):
-        for axis in range(1, 4):
-            if part.shape[axis] > 1:
-                total = total + part.diff(dim=axis).square().mean()
-    return total
-
-
-def _logged(folder: Path) -> list[str]:
-    path = folder / LOG
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+def _go_on() -> None:
+    return None

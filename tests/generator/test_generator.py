@@ -17,6 +17,7 @@ from napari_advseg.case.python import attack, save_bundle
 from napari_advseg.evidence import verify_bundle
 from napari_advseg.generator import Attacker, AttackerCard, TrainingSettings, draw_noise, train
 from napari_advseg.generator.features import parameters_of, shown_to_generator
+from napari_advseg.generator.model import fold, unfold, with_neighbours
 from napari_advseg.networks import SegmentationNetwork, network_from_module
 from napari_advseg.synthesis import Budget, Kind, Synthesis
 from napari_advseg.volume import Grid, Region, Volume
@@ -91,11 +92,23 @@ def train_state(dimensions: int):
 
 
 def test_slices_are_shown_with_their_neighbours() -> None:
-    target = toy_target(2)
-    shown = shown_to_generator(target.synthesis, target.clean_scores(), toy_card(2))
+    target, card = toy_target(2), toy_card(2)
+    stack = shown_to_generator(target.synthesis, target.clean_scores(), card)
+    assert stack.shape[:2] == (12, 3)
+    shown = with_neighbours(stack, card)
     assert shown.shape[:2] == (12, 9)
-    assert torch.equal(shown[5, 0:3], shown[4, 3:6])  # the slice before
-    assert torch.equal(shown[5, 6:9], shown[6, 3:6])  # the slice after
+    assert torch.equal(shown[5, 0:3], stack[4])  # the slice before
+    assert torch.equal(shown[5, 3:6], stack[5])
+    assert torch.equal(shown[5, 6:9], stack[6])  # the slice after
+    assert torch.equal(shown[0, 0:3], stack[0])  # at the end the slice itself
+
+
+@pytest.mark.parametrize("sides", [(8, 6), (4, 8, 6)])
+def test_folding_loses_nothing(sides: tuple[int, ...]) -> None:
+    image = torch.arange(float(2 * 3 * np.prod(sides))).view(2, 3, *sides)
+    assert torch.equal(unfold(fold(image)), image)
+    if len(sides) == 2:
+        assert torch.equal(fold(image), torch.nn.functional.pixel_unshuffle(image, 2))
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
