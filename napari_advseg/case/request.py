@@ -71,7 +71,7 @@ class AttackRequest(BaseModel):
     organs
         Names; empty for all that can be scored.
     attacker
-        "search", or the folder of a learned attacker.
+        "search", the name of a shipped learned attacker ("phantom2d"), or the folder of one.
     generated
         What is done with the learned attacker's change: measured as it is ("alone"), set to the strength that costs the
         drop ("strength"), or taken as the search's start ("start").

@@ -25,6 +25,7 @@ from ..attacks import (
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
 from ..generator import Attacker, AttackerCard
 from ..networks import SegmentationNetwork
+from ..samples import attacker_folder
 from ..synthesis import Kind, Synthesis
 from ..volume import Region, organ_key
 from .case import Case, open_case
@@ -52,7 +53,7 @@ def run(
 ) -> Generator[Progress, None, Finding]:
     """The whole job. Yields progress, returns the finding."""
     if attack_request.attacker != "search":
-        AttackerCard.read(Path(attack_request.attacker))  # said now, not after the case has been opened
+        AttackerCard.read(attacker_folder(attack_request.attacker))  # said now, not after the case has been opened
     case = yield from scaled(open_case(case_request, cancel), 0.0, _OPENING_SHARE)
     return (yield from scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
 
@@ -94,7 +95,7 @@ def _attacking(
     """The search, or the learned attacker where one is asked for."""
     if request.attacker == "search":
         return (yield from search(target, settings, case.clean_labels, cancel))
-    attacker = Attacker.load(request.attacker, case.network.device)
+    attacker = Attacker.load(attacker_folder(request.attacker), case.network.device)
     attacker.fits(case.network.card, target.synthesis.kind)
     note = attacker.warning(case.network.card)
     yield Progress(note or "Generating the change", 0.0)

@@ -28,7 +28,9 @@ def attack(
     label_names: Annotated[Path | None, typer.Option(help='JSON naming the label ids, such as {"liver": 5}.')] = None,
     organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
     region: Annotated[str, typer.Option(help="auto, or z0:z1,y0:y1,x0:x1 in voxels.")] = "auto",
-    attacker: Annotated[str, typer.Option(help="search, or a folder that train wrote.")] = "search",
+    attacker: Annotated[
+        str, typer.Option(help="search, phantom2d (shipped), or a folder that train wrote.")
+    ] = "search",
     generated: Annotated[
         str,
         typer.Option(help="The learned attacker's change: alone, strength (set to the drop), or start of a search."),
@@ -89,11 +91,17 @@ def demo(
 ) -> None:
     """Attack the embedded case and show it in napari where there is a display."""
     from ..case import AttackRequest, CaseRequest
-    from ..samples import NETWORK_OF, load_sample
+    from ..samples import NETWORK_OF, load_sample, shipped_attacker
 
     case = load_sample(sample)
     request = CaseRequest(ct=case.ct, network=NETWORK_OF[sample], reference=case.label_volume, label_names=case.names)
     finding = attack_and_save(request, AttackRequest(drop=drop), out, as_json=False)
+    if learned := shipped_attacker(NETWORK_OF[sample]):
+        say("")
+        say("Beside the search, the learned attacker:")
+        attack_and_save(
+            request, AttackRequest(drop=drop, attacker=learned), out.with_name(f"{out.name}_learned"), as_json=False
+        )
     if _has_display():
         try:
             from ..viewer import show_until_closed

@@ -96,7 +96,7 @@ class AttackerCard(BaseModel):
         path = folder / FILE
         if not path.is_file():
             raise ValueError(
-                f"{folder} holds no learned attacker ({FILE} is missing): the attacker is 'search' or a folder that "
+                f"{folder} holds no learned attacker ({FILE} is missing): the attacker is 'search', 'phantom2d' or a folder that "
                 "'napari-advseg train' wrote"
             )
         try:

@@ -19,6 +19,7 @@ from napari_advseg.generator import Attacker, AttackerCard, TrainingSettings, dr
 from napari_advseg.generator.features import parameters_of, shown_to_generator
 from napari_advseg.generator.model import fold, unfold, with_neighbours
 from napari_advseg.networks import SegmentationNetwork, network_from_module
+from napari_advseg.samples import attacker_folder, load_sample
 from napari_advseg.synthesis import Budget, Kind, Synthesis
 from napari_advseg.volume import Grid, Region, Volume
 
@@ -230,3 +231,25 @@ def test_a_folder_that_is_no_attacker_is_refused_in_one_line(tmp_path: Path) -> 
     again = Attacker.load(tmp_path, CPU)
     assert torch.equal(again.generator.enter.weight, train_state(3).enter.weight)
     assert draw_noise(again.card, 5).shape == (8,)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_shipped_attacker_costs_what_is_asked_of_a_patient_it_has_not_seen(seed: int) -> None:
+    sample = load_sample("phantom", seed)
+    found = finish(
+        run(
+            CaseRequest(ct=sample.ct, network="phantom2d", reference=sample.label_volume),
+            AttackRequest(drop=0.3, attacker="phantom2d"),
+            CancelToken(),
+        )
+    )
+    assert found.result.reached
+    assert found.result.note == ""  # its own network
+    assert found.result.cost.backward == 0
+    assert found.result.cost.forward <= 8 + 3  # the random control's three are counted too
+    assert found.evidence is not None
+    assert found.evidence.control_drop < 0.15
+
+
+def test_the_shipped_attacker_is_small() -> None:
+    assert sum(path.stat().st_size for path in attacker_folder("phantom2d").iterdir()) < 3_000_000
