@@ -89,7 +89,7 @@ def test_a_target_that_is_not_reached_ends_with_status_3_and_the_closest(case: P
         (["--drop", "0.3", "--organs", "brain"], "'brain' is not an organ of the network"),
         (["--drop", "0.3", "--region", "1:2"], "a region is written"),
         (["--drop", "0.3", "--device", "cuda:99"], "does not work here"),
-        (["--drop", "0.3", "--attacker", "luck"], "the attacker is 'search' or a folder"),
+        (["--drop", "0.3", "--attacker", "luck"], "the attacker is 'search', 'phantom2d' or a folder"),
         (["--drop", "0.3", "--max-hu", "-1"], "intensity change must be"),
         (["--drop", "x"], "valid number"),
         ([], "--drop"),
