@@ -15,6 +15,8 @@ NEEDED = {
     "napari_advseg/py.typed",
     "napari_advseg/samples/phantom2d.safetensors",
     "napari_advseg/samples/phantom2d.yaml",
+    "napari_advseg/samples/phantom2d_attacker/attacker.yaml",
+    "napari_advseg/samples/phantom2d_attacker/generator.safetensors",
 }
 
 
