@@ -83,6 +83,8 @@ def main() -> None:
     parser.add_argument("--label-names", type=Path)
     parser.add_argument("--organs", default="")
     parser.add_argument("--network", default="phantom2d")
+    parser.add_argument("--attacker", default="search", help="search, a shipped one's name, or a folder")
+    parser.add_argument("--generated", default="strength", choices=("alone", "strength", "start"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--verify", type=Path)
     parser.add_argument("--out", type=Path)
@@ -95,7 +97,10 @@ def main() -> None:
     for drop in args.drops:
         findings = []
         for seed, case in cases.items():
-            findings.append(finish(run(case, AttackRequest(drop=drop, organs=organs, seed=seed), CancelToken())))
+            request = AttackRequest(
+                drop=drop, organs=organs, seed=seed, attacker=args.attacker, generated=args.generated
+            )
+            findings.append(finish(run(case, request, CancelToken())))
             if args.verify is not None:
                 bundle = save_finding(findings[-1], out / f"bundle{seed}_{drop:g}")
                 done = subprocess.run(

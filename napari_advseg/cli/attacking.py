@@ -96,12 +96,12 @@ def demo(
     case = load_sample(sample)
     request = CaseRequest(ct=case.ct, network=NETWORK_OF[sample], reference=case.label_volume, label_names=case.names)
     finding = attack_and_save(request, AttackRequest(drop=drop), out, as_json=False)
-    if learned := shipped_attacker(NETWORK_OF[sample]):
+    learned = shipped_attacker(NETWORK_OF[sample])
+    if learned and not finding.result.stopped:  # who stops the search wants no other attack
         say("")
         say("Beside the search, the learned attacker:")
-        attack_and_save(
-            request, AttackRequest(drop=drop, attacker=learned), out.with_name(f"{out.name}_learned"), as_json=False
-        )
+        beside = out.parent / f"{out.name}_learned"
+        attack_and_save(request, AttackRequest(drop=drop, attacker=learned), beside, as_json=False)
     if _has_display():
         try:
             from ..viewer import show_until_closed

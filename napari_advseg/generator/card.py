@@ -23,7 +23,7 @@ class AttackerCard(BaseModel):
     dimensions
         2 for a network of slices, 3 for one of volumes.
     spacing_mm
-        In-plane pixel (2-D) or voxel (3-D) size at which the generator looks at a CT, mm, to within what fits its levels.
+        In-plane pixel (2-D) or voxel (3-D) size at which the generator looks at a CT, mm; nearly, so that its levels fit.
     neighbours
         Slices on each side that a 2-D generator is shown beside the one it changes.
     width, noise
@@ -96,8 +96,8 @@ class AttackerCard(BaseModel):
         path = folder / FILE
         if not path.is_file():
             raise ValueError(
-                f"{folder} holds no learned attacker ({FILE} is missing): the attacker is 'search', 'phantom2d' or a folder that "
-                "'napari-advseg train' wrote"
+                f"{folder} holds no learned attacker ({FILE} is missing): the attacker is 'search', 'phantom2d' or "
+                "a folder that 'napari-advseg train' wrote"
             )
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

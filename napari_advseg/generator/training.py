@@ -136,9 +136,8 @@ class _Training:
 
         attacker = Attacker(card, self.generator)
         critic_before = deepcopy(self.critic.state_dict())  # its spectral norms learn in every pass
-        check = (
-            cancel.check if crew.size == 1 else _go_on
-        )  # one process that stops alone would leave the others waiting
+        # One process that stopped alone would leave the others waiting.
+        check = cancel.check if crew.size == 1 else _go_on
         with target.placed.network.stopping_at(check), target.synthesis.stopping_at(check):
             try:
                 check()
