@@ -62,7 +62,8 @@ def attack(
     max_displacement_mm, max_hu, jacobian
         The budget: mm (None: 5 in 3-D, 3 in the plane), HU, and the range of the Jacobian determinants.
     attacker, generated
-        "search", the name ("phantom2d") or the folder of a learned attacker, and what is done with its change; see :class:`AttackRequest`.
+        "search", or the name ("phantom2d") or folder of a learned attacker, and what is done with its change; see
+        :class:`AttackRequest`.
     trust, mirroring
         See :func:`open_network`.
     checkpointing, half

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +158,29 @@ def test_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> N
     assert rows == list(range(1, 9))
     with pytest.raises(ValueError, match="other settings"):
         finish(train([toy_target()], card, TrainingSettings(steps=9), tmp_path / "parts", CancelToken()))
+
+
+def test_two_processes_learn_one_generator_and_stop_together(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("together.py")
+
+    def learn(folder: Path, stop_after: int = 0) -> list[dict[str, float]]:
+        folder.mkdir(exist_ok=True)
+        environment = os.environ | {"PYTHONPATH": f"{program.parent}{os.pathsep}{program.parents[1]}"}
+        command = [sys.executable, str(program), str(folder), str(stop_after)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr
+        return [json.loads((folder / f"sums{rank}.json").read_text()) for rank in range(2)]
+
+    first, second = learn(tmp_path / "whole")
+    assert first == second
+    assert AttackerCard.read(tmp_path / "whole").cases == 2
+    half = learn(tmp_path / "parts", stop_after=3)  # one of the two is stopped
+    assert half[0] == half[1]
+    assert half[0] != first
+    assert AttackerCard.read(tmp_path / "parts").steps == 3
+    assert learn(tmp_path / "parts") == [first, first]
+    rows = [json.loads(line)["step"] for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert rows == list(range(1, 7))
 
 
 def test_the_strength_is_set_without_a_backward_pass(tmp_path: Path) -> None:
