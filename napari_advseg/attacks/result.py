@@ -150,6 +150,13 @@ class AttackResult:
         spacing = np.array(self.ct.grid.spacing, np.float32).reshape(3, 1, 1, 1)
         return np.asarray(np.sqrt(np.square(self.displacement * spacing).sum(0)), dtype=np.float32)
 
+    @property
+    def size(self) -> float:
+        """Root mean square of the change in the region, in units of the budget, as the search measures it."""
+        budget = self.synthesis.budget
+        parts = ((self.displacement_mm, budget.max_displacement_mm), (self.appearance, budget.max_hu))
+        return float(sum(float(np.square(change).mean()) / bound**2 for change, bound in parts if bound > 0) ** 0.5)
+
 
 def as_saved(hu: NDArray[np.floating]) -> NDArray[np.int16]:
     """HU as they are stored: rounded to whole HU, within what int16 holds."""

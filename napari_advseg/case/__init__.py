@@ -1,11 +1,13 @@
 """The case in hand, without Qt: the user's intentions -> a checked job -> a run."""
 
 from .case import Case, RegionNeededError, open_case
+from .folder import cts_in, reference_of
 from .request import AttackRequest, CaseRequest
-from .run import Finding, attack_case, complete_finding, finish, pick_organs, run, save_finding
+from .run import CONTROL_DRAWS, Finding, attack_case, complete_finding, finish, pick_organs, run, save_finding
 from .training import Trained, TrainingRequest, train_attacker
 
 __all__ = [
+    "CONTROL_DRAWS",
     "AttackRequest",
     "Case",
     "CaseRequest",
@@ -15,9 +17,11 @@ __all__ = [
     "TrainingRequest",
     "attack_case",
     "complete_finding",
+    "cts_in",
     "finish",
     "open_case",
     "pick_organs",
+    "reference_of",
     "run",
     "save_finding",
     "train_attacker",

@@ -34,6 +34,7 @@ from .request import AttackRequest, CaseRequest
 T = TypeVar("T")
 CONTROL_DRAWS = 3
 _MARGIN_MM = 40.0  # around the organs: several control points of the deformation, all that a patch can see nearby
+_AHEAD = (1.2, 0.05)  # factor and sum: what is asked of the generator where the strength path will take some away
 _GENERATED_PASSES = 6  # eight with the two on the clean CT: the reference's and the generator's
 _OPENING_SHARE = 0.1  # of the whole job's progress bar
 _SEARCH_SHARE = 0.85  # of the attack's; the random control takes the rest
@@ -100,7 +101,10 @@ def _attacking(
     note = attacker.warning(case.network.card)
     yield Progress(note or "Generating the change", 0.0)
     passes = case.network.passes.forward
-    parameters = attacker.generate(target, request.drop, request.seed)
+    asked = request.drop
+    if request.generated == "strength":
+        asked = max(asked, min(asked * _AHEAD[0] + _AHEAD[1], attacker.card.drops[1]))
+    parameters = attacker.generate(target, asked, request.seed)
     passes = case.network.passes.forward - passes
     if request.generated == "start":
         result = yield from search(target, settings, case.clean_labels, cancel, start=parameters)

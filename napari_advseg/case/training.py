@@ -1,22 +1,25 @@
-"""From a folder of CTs to a learned attacker, top to bottom: CTs -> cases -> targets -> training -> held-out misses."""
+"""From CTs to a learned attacker, top to bottom: CTs -> cases -> slabs -> targets -> training -> held-out misses."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..attacks import Cancelled, CancelToken, Progress, Target
-from ..generator import Attacker, AttackerCard, TrainingSettings, draw_curves, train
+from ..attacks import Cancelled, CancelToken, Measured, Progress, Target
+from ..evidence import draw_examples
+from ..generator import Attacker, AttackerCard, Crew, TrainingSettings, draw_curves, train
 from ..networks import SegmentationNetwork, open_network
 from ..synthesis import Budget
-from .case import open_case
+from ..volume import organ_key
+from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
 from .run import make_target, scaled
+from .slabs import slabs
 
 VALIDATION = "validation.json"
 _OPENING_SHARE, _TRAINING_SHARE = 0.1, 0.95
@@ -37,6 +40,8 @@ class TrainingRequest(BaseModel):
         Share of the patients that are kept out of training.
     drops
         Least and greatest drop to learn, Dice points of 1.
+    conditioned
+        False for a comparison: the generator is not told the drop.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -47,7 +52,8 @@ class TrainingRequest(BaseModel):
     settings: TrainingSettings = TrainingSettings()
     attack: AttackRequest = AttackRequest()
     validation: float = Field(0.2, ge=0, lt=1)
-    drops: tuple[float, float] = (0.02, 0.6)
+    drops: tuple[float, float] = (0.02, 0.8)
+    conditioned: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +65,16 @@ class Trained:
     stopped: str = ""
 
 
-def train_attacker(request: TrainingRequest, cancel: CancelToken) -> Generator[Progress, None, Trained]:
+def train_attacker(
+    request: TrainingRequest, cancel: CancelToken, crew: Crew | None = None
+) -> Generator[Progress, None, Trained]:
     """Open the CTs, train, and try the attacker on the patients kept out.
+
+    Parameters
+    ----------
+    crew
+        The processes that train together: each opens its share of the patients, the first one alone tries the attacker.
+        None for this process alone.
 
     Returns
     -------
@@ -70,29 +84,32 @@ def train_attacker(request: TrainingRequest, cancel: CancelToken) -> Generator[P
     Raises
     ------
     ValueError
-        No CT, or a folder that holds another training.
+        No CT with anything to score, fewer patients than processes, or a folder that holds another training.
     Cancelled
         Stopped before training had begun.
     """
-    network = request.network
-    if isinstance(network, str):
-        first = request.cases[0]
-        network = open_network(
-            network, device=first.device, trust=first.trust, card=first.card, mirroring=first.mirroring
+    network = _network(request, crew)
+    crew = crew or Crew.alone(network.device)
+    kept_out = round(request.validation * len(request.cases)) if len(request.cases) > 1 else 0
+    order = np.random.default_rng(request.settings.seed).permutation(len(request.cases))
+    if len(order) - kept_out < crew.size:
+        raise ValueError(
+            f"{len(order) - kept_out} patients to learn from are too few for {crew.size} processes: each needs one"
         )
-    targets: list[Target] = []
-    for number, one in enumerate(request.cases):
-        start, stop = (_OPENING_SHARE * n / len(request.cases) for n in (number, number + 1))
-        case = yield from scaled(open_case(one.model_copy(update={"network": network}), cancel), start, stop)
-        targets.append(make_target(case, request.attack))
-    kept_out = round(request.validation * len(targets)) if len(targets) > 1 else 0
-    order = np.random.default_rng(request.settings.seed).permutation(len(targets))
-    learning = [targets[index] for index in order[kept_out:]]
-    held_out = [targets[index] for index in order[:kept_out]]
+    own = [request.cases[index] for index in order[kept_out:][crew.rank :: crew.size]]
+    kept = [request.cases[index] for index in order[:kept_out]] if crew.rank == 0 else []
+    cases: list[Case] = []
+    for number, one in enumerate([*own, *kept]):
+        span = (_OPENING_SHARE * n / len(own + kept) for n in (number, number + 1))
+        cases.append((yield from scaled(open_case(one.model_copy(update={"network": network}), cancel), *span)))
+    learning = _targets([slab for case in cases[: len(own)] for slab in slabs(case)], request.attack)
+    held_out = _targets(cases[len(own) :], request.attack)
 
-    card = card_for(network, request)
-    training = train(learning, card, request.settings, request.out, cancel)
+    card = card_for(network, request).model_copy(update={"cases": len(order) - kept_out})
+    training = train(learning, card, request.settings, request.out, cancel, crew)
     attacker = yield from scaled(training, _OPENING_SHARE, _TRAINING_SHARE)
+    if crew.rank > 0:
+        return Trained(attacker, {})
     draw_curves(request.out)
     if cancel.cancelled:
         return Trained(attacker, {}, "cancelled")
@@ -100,10 +117,13 @@ def train_attacker(request: TrainingRequest, cancel: CancelToken) -> Generator[P
     try:
         for number, target in enumerate(held_out):
             yield Progress("Trying it on patients kept out", _TRAINING_SHARE + 0.05 * number / len(held_out))
+            measured: dict[float, Measured] = {}
             for drop in _tried(request.drops):
                 cancel.check()
-                measured = target.measure(attacker.generate(target, drop, request.settings.seed))
-                misses.setdefault(drop, []).append(measured.drop - drop)
+                measured[drop] = target.measure(attacker.generate(target, drop, request.settings.seed))
+                misses.setdefault(drop, []).append(measured[drop].drop - drop)
+            if number == 0:
+                draw_examples(target, measured, request.out)
     except Cancelled:
         return Trained(attacker, misses, "cancelled")
     content = {"patients": len(held_out), "missed_by": {f"{drop:g}": missed for drop, missed in misses.items()}}
@@ -111,6 +131,36 @@ def train_attacker(request: TrainingRequest, cancel: CancelToken) -> Generator[P
     aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     aside.replace(request.out / VALIDATION)
     return Trained(attacker, misses)
+
+
+def _network(request: TrainingRequest, crew: Crew | None) -> SegmentationNetwork:
+    """The network that is to be attacked, on this process's device."""
+    if not isinstance(request.network, str):
+        return request.network
+    first = request.cases[0]
+    device = first.device if crew is None else str(crew.device)
+    network = open_network(
+        request.network, device=device, trust=first.trust, card=first.card, mirroring=first.mirroring
+    )
+    if first.labels is not None:
+        network = replace(network, card=network.card.renamed(first.labels))
+    return network
+
+
+def _targets(cases: list[Case], attack: AttackRequest) -> list[Target]:
+    """What the cases are attacked on; one without any of the organs asked for is left out."""
+    wanted = {organ_key(name) for name in attack.organs}
+    found = []
+    for case in cases:
+        here = tuple(organ.name for organ in case.organs if not wanted or organ_key(organ.name) in wanted)
+        if here:
+            found.append(make_target(case, attack.model_copy(update={"organs": here})))
+    if cases and not found:
+        raise ValueError(
+            f"no CT shows anything to score ({', '.join(attack.organs) or 'each organ needs at least 50 voxels'}): "
+            "check the network's window and spacing, or give reference labels"
+        )
+    return found
 
 
 def card_for(network: SegmentationNetwork, request: TrainingRequest) -> AttackerCard:
@@ -133,6 +183,7 @@ def card_for(network: SegmentationNetwork, request: TrainingRequest) -> Attacker
         jacobian=budget.jacobian,
         deformation=attack.deformation,
         appearance=attack.appearance,
+        conditioned=request.conditioned,
         critic=request.settings.realism > 0,
     )
 

@@ -44,7 +44,7 @@ def attack_and_save(case: CaseRequest, request: AttackRequest, out: Path, as_jso
 
 @contextmanager
 def interruptible(promise: str) -> Iterator[CancelToken]:
-    """A token that the first Ctrl-C cancels, saying ``promise``; the second one ends the program."""
+    """A token that the first Ctrl-C cancels, saying ``promise`` if any; the second one ends the program."""
     from ..attacks import CancelToken
 
     cancel = CancelToken()
@@ -52,7 +52,8 @@ def interruptible(promise: str) -> Iterator[CancelToken]:
     def interrupt(*_: object) -> None:
         if cancel.cancelled:
             raise KeyboardInterrupt
-        say(promise)
+        if promise:
+            say(promise)
         cancel.cancel()
 
     before = signal.signal(signal.SIGINT, interrupt)

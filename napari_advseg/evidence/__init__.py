@@ -2,6 +2,7 @@
 
 from .bundle import check_replaceable, result_record, save_bundle
 from .control import control_parameters, measure_control
+from .examples import draw_examples
 from .figure import draw_figure, sentence
 from .measures import Evidence, measure_evidence, newly_wrong, noise_ratio, ssim
 from .palette import organ_colour
@@ -12,6 +13,7 @@ __all__ = [
     "Evidence",
     "check_replaceable",
     "control_parameters",
+    "draw_examples",
     "draw_figure",
     "measure_control",
     "measure_evidence",

@@ -2,13 +2,14 @@
 
 from .attacker import Attacker, clean_features, draw_noise
 from .card import AttackerCard
-from .crew import Crew, Precision
+from .crew import PRECISIONS, Crew, Precision
 from .curves import draw_curves
 from .model import FieldGenerator, PatchCritic
 from .objective import TrainingSettings
 from .training import StepLog, train
 
 __all__ = [
+    "PRECISIONS",
     "Attacker",
     "AttackerCard",
     "Crew",

@@ -32,6 +32,8 @@ class AttackerCard(BaseModel):
         Least and greatest drop that were asked for in training, Dice points of 1.
     max_displacement_mm, max_hu, jacobian
         The budget in training.
+    conditioned
+        False for a generator that is not told the drop, a comparison: it gives one strength for all.
     cases, steps, critic
         Training CTs, steps taken, and whether a critic took part.
     """
@@ -47,7 +49,7 @@ class AttackerCard(BaseModel):
     neighbours: int = Field(1, ge=0, le=4)
     width: int = Field(24, ge=4)
     noise: int = Field(8, ge=1)
-    drops: tuple[float, float] = (0.02, 0.6)
+    drops: tuple[float, float] = (0.02, 0.8)
     max_displacement_mm: float
     max_hu: float
     jacobian: tuple[float, float] = (0.5, 2.0)
@@ -55,6 +57,7 @@ class AttackerCard(BaseModel):
     appearance: bool = True
     velocity_mm: float = 12.0
     appearance_mm: tuple[float, ...] = (3.0,)
+    conditioned: bool = True
     cases: int = 0
     steps: int = 0
     critic: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 Precision = Literal["32-true", "bf16-mixed"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 class Crew:

@@ -30,7 +30,7 @@ def draw_curves(folder: Path) -> Path | None:
     top = float(max(column["asked"].max(), column["achieved"].max()))
     asked.set(title="Second half of training", xlabel="Dice drop asked", ylabel="cost", xlim=(0, top), ylim=(0, top))
     for axes, values, title in (
-        (missed, abs(column["achieved"] - column["asked"]), "Missed by (Dice)"),
+        (missed, column["missed"], "Missed by (Dice)"),
         (size, column["size"], "Size of the change (budgets)"),
     ):
         axes.plot(column["step"], _smoothed(values))

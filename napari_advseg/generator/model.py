@@ -80,7 +80,8 @@ class FieldGenerator(nn.Module):
             nn.init.constant_(layer.bias, bias)
 
     def forward(self, features: Tensor, drop: float, noise: Tensor) -> tuple[Tensor, Tensor]:
-        condition = self.embed(torch.cat([_spelled(drop, noise), noise]))
+        told = drop if self.card.conditioned else sum(self.card.drops) / 2
+        condition = self.embed(torch.cat([_spelled(told, noise), noise]))
         level = self.enter(fold(with_neighbours(features, self.card)))
         kept = []
         for block, shrink in zip(self.down, self.shrink, strict=True):

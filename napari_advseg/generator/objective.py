@@ -20,8 +20,8 @@ class TrainingSettings(BaseModel):
         One CT per process each.
     miss, size, smoothness, realism, diversity
         Weights of: the missed drop in units of 0.1, squared up to one unit and linear beyond (Huber); the mean square of
-        the change in budgets; the mean square of the differences of neighbouring control values; the critic's verdict;
-        the likeness of two draws.
+        the change in budgets, for drops of 0.9 (divided by the asked drop + 0.1); the mean square of the differences of
+        neighbouring control values; the critic's verdict; the likeness of two draws.
     save_every
         Most steps between checkpoints.
     """
@@ -31,7 +31,7 @@ class TrainingSettings(BaseModel):
     steps: int = Field(1500, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     miss: float = 1.0
-    size: float = 3.0
+    size: float = 1.0
     smoothness: float = 0.05
     realism: float = Field(0.02, ge=0)
     diversity: float = Field(0.05, ge=0)

@@ -33,6 +33,7 @@ from .objective import TrainingSettings, part_of, roughness, size_of
 STATE = "training.pt"
 _MILD = 0.25  # budgets: deformation of the critic's real examples
 _SAVE_S = 60.0  # a state is kept at least this often
+_SMALL_DROP = 0.1  # keeps the weight of a change's size finite; larger drops may take larger changes
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class _Training:
         self.optimiser = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.9))
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), rate / 2, betas=(0.5, 0.9))
         self.step = 0
-        self._cases = round(crew.mean(len(targets)) * crew.size)
+        self._cases = card.cases or round(crew.mean(len(targets)) * crew.size)
         self._identity = self._describe()
         self._features: dict[int, Tensor] = {}
         self._logs: list[StepLog] = []
@@ -176,7 +177,7 @@ class _Training:
         measured, soft, change = target.measure_softly(parameters)
         missed = (soft + (measured.drop - soft).detach() - drop) / 0.1
         loss = 2 * settings.miss * F.huber_loss(missed, torch.zeros_like(missed))
-        loss = loss + settings.size * size_of(change, target.synthesis)
+        loss = loss + settings.size / (drop + _SMALL_DROP) * size_of(change, target.synthesis)
         loss = loss + settings.smoothness * roughness(raw, target.synthesis)
         rounded = change.hu + (change.hu.round() - change.hu).detach()
         fake = part_of(target.synthesis.batched(in_window(rounded)[None]), random)

@@ -1,0 +1,110 @@
+"""Train a learned attacker on made patients, or on variants of one real CT; the same command goes on after a kill.
+
+    python scripts/train_attacker.py --out FOLDER [--network NAME] [--patients 40] [--steps 1200] [--ship]
+    python scripts/train_attacker.py --out FOLDER --network CHECKPOINT --ct CT --labels LABELS --label-names JSON
+
+Made patients have seeds from 2000 up: neither the held-out seeds 0 to 19 nor those that the networks have learned from.
+``--ship`` copies the attacker to where the shipped one of phantom2d lies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_advseg.attacks import CancelToken, Progress
+from napari_advseg.case import AttackRequest, CaseRequest, TrainingRequest, finish, train_attacker
+from napari_advseg.generator import Crew, TrainingSettings
+from napari_advseg.networks import open_network
+from napari_advseg.samples import load_sample
+from napari_advseg.volume import Grid, Volume, read_ct, read_label_names, read_labels
+
+FIRST_SEED = 2000
+SHIPPED = Path("napari_advseg/samples/phantom2d_attacker")
+
+
+def made_patients(args: argparse.Namespace, network: object) -> list[CaseRequest]:
+    """Phantoms."""
+    cases = []
+    for seed in range(FIRST_SEED, FIRST_SEED + args.patients):
+        sample = load_sample("phantom", seed)
+        cases.append(CaseRequest(ct=sample.ct, network=network, reference=sample.label_volume))
+    return cases
+
+
+def variants(args: argparse.Namespace, network: object) -> list[CaseRequest]:
+    """One real CT as patients of other sizes and noise: the voxels' sizes change, the voxels stay as they were read."""
+    ct = read_ct(args.ct)
+    labels = read_labels(args.labels, ct.grid)
+    names = read_label_names(args.label_names)
+    cases = []
+    for seed in range(args.patients):
+        random = np.random.default_rng(seed)
+        size = random.uniform(0.85, 1.15, 3) if seed else np.ones(3)
+        noise = random.uniform(0, 8) * random.standard_normal(ct.hu.shape) if seed else 0.0
+        spacing = tuple(float(value) for value in np.array(ct.grid.spacing) * size)
+        grid = Grid(ct.grid.shape, (spacing[0], spacing[1], spacing[2]), ct.grid.origin, ct.grid.direction)
+        hu = np.rint(ct.hu + noise).astype(ct.hu.dtype)
+        reference = Volume(labels.astype(np.float32), grid)
+        cases.append(
+            CaseRequest(
+                ct=replace(ct, hu=hu, grid=grid),
+                network=network,
+                reference=reference,
+                label_names=names,
+            )
+        )
+    return cases
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--network", default="phantom2d", help="name or checkpoint")
+    parser.add_argument("--ct", type=Path, help="a real CT instead of made patients")
+    parser.add_argument("--labels", type=Path)
+    parser.add_argument("--label-names", type=Path)
+    parser.add_argument("--patients", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--no-critic", action="store_true")
+    parser.add_argument("--no-conditioning", action="store_true")
+    parser.add_argument("--no-deformation", action="store_true")
+    parser.add_argument("--no-appearance", action="store_true")
+    parser.add_argument("--ship", action="store_true", help=f"copy the attacker to {SHIPPED}")
+    args = parser.parse_args()
+    network = open_network(args.network, device="cpu")
+    request = TrainingRequest(
+        cases=tuple(variants(args, network) if args.ct else made_patients(args, network)),
+        network=network,
+        out=args.out,
+        settings=TrainingSettings(steps=args.steps, **({"realism": 0.0} if args.no_critic else {})),
+        attack=AttackRequest(deformation=not args.no_deformation, appearance=not args.no_appearance),
+        conditioned=not args.no_conditioning,
+        validation=0.15,
+    )
+    started, said = time.monotonic(), -30.0
+
+    def say(step: Progress) -> None:
+        nonlocal said
+        if time.monotonic() - started - said >= 30:
+            said = time.monotonic() - started
+            print(f"{said:6.0f} s  {step.text}", flush=True)
+
+    trained = finish(train_attacker(request, CancelToken(), Crew.alone(torch.device("cpu"))), say)
+    for drop, missed in trained.misses.items():
+        print(f"asked {drop:.2f}: missed by {sum(map(abs, missed)) / len(missed):.3f} on {len(missed)} held out")
+    print(f"{time.monotonic() - started:.0f} s in this process")
+    if args.ship:
+        SHIPPED.mkdir(exist_ok=True)
+        for name in ("attacker.yaml", "generator.safetensors"):
+            shutil.copyfile(args.out / name, SHIPPED / name)
+
+
+if __name__ == "__main__":
+    main()
