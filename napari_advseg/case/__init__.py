@@ -3,7 +3,17 @@
 from .case import Case, RegionNeededError, open_case
 from .folder import cts_in, reference_of
 from .request import AttackRequest, CaseRequest
-from .run import CONTROL_DRAWS, Finding, attack_case, complete_finding, finish, pick_organs, run, save_finding
+from .run import (
+    CONTROL_DRAWS,
+    Finding,
+    attack_case,
+    complete_finding,
+    finish,
+    make_target,
+    pick_organs,
+    run,
+    save_finding,
+)
 from .training import Trained, TrainingRequest, train_attacker
 
 __all__ = [
@@ -19,6 +29,7 @@ __all__ = [
     "complete_finding",
     "cts_in",
     "finish",
+    "make_target",
     "open_case",
     "pick_organs",
     "reference_of",
