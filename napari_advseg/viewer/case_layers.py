@@ -28,6 +28,7 @@ class CaseLayers:
         self._placement: Placement | None = None
         self._outcome: Outcome | None = None
         self._waiting: list[LayerPlan] = []
+        self._going = True
         self._drawing: Shapes | None = None
         self._tell_region: Callable[[str], Any] | None = None
 
@@ -50,12 +51,12 @@ class CaseLayers:
         self._placement = Placement.of(in_hand.case.ct.grid)
         show_scene(self._viewer, in_hand.scene)
 
-    def show_outcome(self, outcome: Outcome) -> None:
-        """The result in place of the last one, and the slice on which it is seen best.
+    def show_outcome(self, outcome: Outcome, *, go: bool = True) -> None:
+        """The result in place of the last one, and the slice on which it is seen best unless ``go`` is False.
 
         One layer per turn of the event loop: each costs napari a fifth of a second, and together they would freeze it.
         """
-        self._outcome = outcome
+        self._outcome, self._going = outcome, go or (bool(self._waiting) and self._going)
         self._waiting = list(outcome.scene.plans)
         self._show_next()
 
@@ -82,7 +83,7 @@ class CaseLayers:
         show_scene(self._viewer, Scene(outcome.case_id, (self._waiting.pop(0),)))
         if self._waiting:
             QTimer.singleShot(0, self._show_next)
-        else:
+        elif self._going:
             self.go_to_focus()
 
     def draw_region(self, tell: Callable[[str], Any]) -> None:

@@ -95,6 +95,17 @@ class ChoiceBox(QWidget):
         else:
             self._fill()
 
+    def forget(self, path: Path) -> None:
+        """Take a path that is of no use out of the list; nothing is chosen where it was."""
+        self._paths = [known for known in self._paths if known != path]
+        if self._value == path:
+            self.set_value(None)
+        self._fill()
+
+    def paths(self) -> list[Path]:
+        """What was browsed for."""
+        return list(self._paths)
+
     def texts(self) -> list[str]:
         """What the list shows."""
         return [self._combo.itemText(index) for index in range(self._combo.count())]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from .card_fields import CardFields
-from .core import Core, CtRead, Offers, Saved
+from .case_ids import CaseIds
+from .core import Core, Saved
 from .faults import QUESTIONS, fault_line, first_line, log
 from .given_cards import GivenCards
-from .in_hand import CaseInHand, CtToShow, Outcome
+from .in_hand import AttackerNote, CaseInHand, CtToShow, DrawShown, Outcome, TrainingEnd
+from .jobs import Jobs
 from .renaming import renamed_finding
-from .scene import case_scene, ct_plan, finding_scene
 from .state import Phase
-from .wishes import AttackWish, CaseWish, Names
+from .wishes import AttackWish, CaseWish, Names, TrainingWish
 from .worker import Job, Worker
 
 if TYPE_CHECKING:
-    from ..attacks import CancelToken, Progress
-    from ..case import Case
+    from ..attacks import Progress
     from ..networks import ModelCard
 
 
@@ -31,7 +29,8 @@ class Controller(QObject):
     """Runs the user's wishes one at a time.
 
     All signals are sent in the main thread. ``said`` carries one line and whether it tells of a failure;
-    ``asked`` an exception that only the user can settle (consent to a file, a model card, the choice of a DICOM series).
+    ``asked`` an exception that only the user can settle (consent to a file, a model card, the choice of a DICOM series);
+    ``noted`` a line on a learned attacker.
     """
 
     phase_changed = Signal(object)
@@ -43,24 +42,30 @@ class Controller(QObject):
     case_ready = Signal(object)
     found = Signal(object)
     saved = Signal(object)
+    picked = Signal(object)
+    trained = Signal(object)
+    noted = Signal(object)
 
     def __init__(self, core: Core) -> None:
         super().__init__()
         self._core = core
+        self._jobs = Jobs(core)
         self._worker = Worker(core)
         self._worker.stepped.connect(self._on_step)
         self._worker.returned.connect(self._on_return)
         self._worker.raised.connect(self._on_fault)
         self._job: Job | None = None
-        self._warm_up = self._worker.submit(self._offers)
+        self._noting: Job | None = None
+        self._wanted_draw: int | None = None
+        self._warm_up = self._worker.submit(lambda _token: self._jobs.offers())
         self.closed = False
-        self.phase = Phase.IDLE
+        self.phase = self._started = Phase.IDLE
         self.in_hand: CaseInHand | None = None
         self.outcome: Outcome | None = None
         self.saved_to: Path | None = None
-        self._last: tuple[CaseWish, AttackWish | None] | None = None
+        self._last: tuple[CaseWish, AttackWish | TrainingWish | None] | None = None
         self._cards = GivenCards()
-        self._ct_id: tuple[object, str] | None = None
+        self._ids = CaseIds()
 
     # What the user can ask for
 
@@ -69,9 +74,9 @@ class Controller(QObject):
         if self.phase.busy:
             return
         wish = self._cards.added_to(wish)
-        identity = self._id_for(wish, case_id)
+        identity = self._ids.of(wish, case_id)
         self._last = (wish, None)
-        self._start(Phase.OPENING, lambda token: self._opening(wish, identity, token))
+        self._start(Phase.OPENING, lambda token: self._jobs.opening(wish, identity, token))
 
     def run(self, wish: CaseWish, attack: AttackWish, case_id: str | None = None) -> None:
         """Attack the case, opening it first where it is not the one in hand."""
@@ -81,17 +86,42 @@ class Controller(QObject):
         self._last = (wish, attack)
         in_hand = self.in_hand
         if in_hand is not None and in_hand.wish == wish:
-            self._start(Phase.RUNNING, lambda token: self._attacking(in_hand, attack, token))
+            self._start(Phase.RUNNING, lambda token: self._jobs.attacking(in_hand, attack, token))
         else:
-            identity = self._id_for(wish, case_id)
-            self._start(Phase.OPENING, lambda token: self._opening_and_attacking(wish, identity, attack, token))
+            identity = self._ids.of(wish, case_id)
+            self._start(Phase.OPENING, lambda token: self._jobs.opening_and_attacking(wish, identity, attack, token))
 
     def save(self, folder: Path) -> None:
         """Write the bundle of what was found."""
         outcome = self.outcome
         if self.phase.busy or outcome is None:
             return
-        self._start(Phase.SAVING, lambda token: self._core.save(outcome.finding, folder, token))
+        self._start(Phase.SAVING, lambda token: self._jobs.saving(outcome.finding, folder, token))
+
+    def pick(self, index: int) -> None:
+        """Show another draw of the last run; of several picks in a row the last one counts."""
+        outcome = self.outcome
+        if outcome is None:
+            return
+        if self.phase is Phase.SHOWING:
+            self._wanted_draw = index
+        elif not self.phase.busy and index != outcome.picked:
+            self._start(Phase.SHOWING, lambda _token: self._jobs.showing(outcome, index))
+
+    def train(self, wish: CaseWish, training: TrainingWish) -> None:
+        """Train an attacker for the network, with the one that is open where it is the same."""
+        if self.phase.busy:
+            return
+        wish = self._cards.added_to(wish)
+        self._last = (wish, training)
+        in_hand = self.in_hand
+        case = in_hand.case if in_hand is not None and in_hand.wish.same_network(wish) else None
+        self._start(Phase.TRAINING, lambda token: self._jobs.training(wish, training, case, token))
+
+    def note_attacker(self, attacker: str) -> None:
+        """Find out what is known of a learned attacker; ``noted`` tells it."""
+        case = None if self.in_hand is None else self.in_hand.case
+        self._noting = self._worker.submit(lambda _token: self._jobs.noting(attacker, case))
 
     def cancel(self) -> None:
         """Ask the running job to stop; it does within about a second."""
@@ -108,11 +138,14 @@ class Controller(QObject):
             return
         self._again()
 
-    def choose_series(self, uid: str) -> None:
+    def choose_series(self, uid: str, folder: Path) -> None:
         """The user has picked one series of a DICOM folder."""
         if self._last is not None:
-            wish, attack = self._last
-            self._last = (replace(wish, series=uid), attack)
+            wish, asked = self._last
+            if isinstance(asked, TrainingWish):
+                self._last = (wish, replace(asked, series=(*asked.series, (folder, uid))))
+            else:
+                self._last = (replace(wish, series=uid), asked)
             self._again()
 
     def typed_card(self) -> CardFields | None:
@@ -140,7 +173,7 @@ class Controller(QObject):
         wish = replace(in_hand.wish, labels=names) if noted else in_hand.wish
         self.in_hand = replace(in_hand, case=case, wish=wish)
         if outcome is not None:
-            self.outcome = replace(outcome, finding=renamed_finding(outcome.finding, case, names))
+            self.outcome = outcome.changed(lambda finding: renamed_finding(finding, case, names))
 
     def withdraw_trust(self, sha256: str) -> None:
         """The user no longer trusts a file."""
@@ -166,32 +199,6 @@ class Controller(QObject):
         """Wait for the thread to end after :meth:`shut_down`; True where it has."""
         return self._worker.join(timeout)
 
-    # In the worker's thread
-
-    def _offers(self, _token: CancelToken) -> Generator[Offers, None, None]:
-        yield self._core.offers()
-
-    def _opening(self, wish: CaseWish, case_id: str, token: CancelToken) -> Generator[Any, None, CaseInHand]:
-        steps = self._core.open_case(wish, token)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                case: Case = end.value
-                return CaseInHand(case_id, wish, case, case_scene(case, case_id), self._core.describe(case))
-            yield CtToShow(case_id, ct_plan(step.ct, case_id)) if isinstance(step, CtRead) else step
-
-    def _attacking(self, in_hand: CaseInHand, wish: AttackWish, token: CancelToken) -> Generator[Any, None, Outcome]:
-        finding = yield from self._core.attack_case(in_hand.case, wish, token)
-        return Outcome(in_hand.id, finding, finding_scene(finding, in_hand.id))
-
-    def _opening_and_attacking(
-        self, wish: CaseWish, case_id: str, attack: AttackWish, token: CancelToken
-    ) -> Generator[Any, None, Outcome]:
-        in_hand = yield from self._opening(wish, case_id, token)
-        yield in_hand
-        return (yield from self._attacking(in_hand, attack, token))
-
     # Back in the main thread
 
     def _on_step(self, job: Job, step: object) -> None:
@@ -210,6 +217,8 @@ class Controller(QObject):
             self.progressed.emit(progress)
 
     def _on_return(self, job: Job, value: object) -> None:
+        if job is self._noting and isinstance(value, AttackerNote):
+            self.noted.emit(value)
         if job is not self._job:
             return
         self._job = None
@@ -222,10 +231,15 @@ class Controller(QObject):
             self.found.emit(value)
         elif isinstance(value, Saved):
             if self.outcome is not None:
-                self.outcome = replace(self.outcome, finding=value.finding)
+                self.outcome = self.outcome.completed(value.finding)
             self.saved_to = value.folder
             self._enter(Phase.DONE)
             self.saved.emit(value)
+        elif isinstance(value, DrawShown) and self.outcome is not None:
+            self._take_draw(value, self.outcome)
+        elif isinstance(value, TrainingEnd):
+            self._enter(Phase.DONE if value.finished else Phase.IDLE)
+            self.trained.emit(value)
 
     def _on_fault(self, job: Job, fault: BaseException) -> None:
         if job is self._warm_up:
@@ -237,8 +251,9 @@ class Controller(QObject):
         self._job = None
         name = type(fault).__name__
         if name == "Cancelled":
+            done = {Phase.TRAINING: "learned", Phase.SAVING: "written"}.get(self._started, "measured")
             self._enter(Phase.IDLE)
-            self.said.emit("Stopped; nothing had been measured yet.", False)
+            self.said.emit(f"Stopped; nothing had been {done} yet.", False)
         elif name in QUESTIONS:
             self._enter(Phase.IDLE)
             self.asked.emit(fault)
@@ -256,17 +271,28 @@ class Controller(QObject):
         self.in_hand, self.outcome, self.saved_to = in_hand, None, None
         self.case_ready.emit(in_hand)
 
+    def _take_draw(self, shown: DrawShown, outcome: Outcome) -> None:
+        self.outcome, self.saved_to = outcome.picking(shown.index, shown.scene), None
+        wanted, self._wanted_draw = self._wanted_draw, None
+        self._enter(Phase.DONE)
+        self.picked.emit(self.outcome)
+        if wanted is not None:
+            self.pick(wanted)
+
     def _start(self, phase: Phase, start: Any) -> None:
+        self._started, self._wanted_draw = phase, None
         self._enter(phase)
         self._job = self._worker.submit(start)
 
     def _again(self) -> None:
         if self._last is not None:
-            wish, attack = self._last
-            if attack is None:
+            wish, asked = self._last
+            if asked is None:
                 self.open(wish)
+            elif isinstance(asked, TrainingWish):
+                self.train(wish, asked)
             else:
-                self.run(wish, attack)
+                self.run(wish, asked)
 
     @property
     def _network(self) -> str:
@@ -280,11 +306,3 @@ class Controller(QObject):
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
         self.phase_changed.emit(phase)
-
-    def _id_for(self, wish: CaseWish, case_id: str | None) -> str:
-        """One id per CT, so that a second case on it takes the place of the first in the layer list."""
-        if case_id is None:
-            same = self._ct_id is not None and self._ct_id[0] == wish.ct
-            case_id = self._ct_id[1] if same and self._ct_id is not None else uuid.uuid4().hex
-        self._ct_id = (wish.ct, case_id)
-        return case_id

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .layer_source import LayerSource
 from .renaming import renamed_case
-from .wishes import AttackWish, CaseWish, Names
+from .wishes import AttackWish, CaseWish, Names, TrainingWish
 
 if TYPE_CHECKING:
     from ..attacks import CancelToken, Progress
     from ..case import AttackRequest, Case, Finding
     from ..networks import ModelCard
     from ..volume import Volume
+    from .in_hand import TrainingEnd
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Core(Protocol):
     def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
 
     def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]: ...
+
+    def train(
+        self, wish: CaseWish, training: TrainingWish, case: Case | None, cancel: CancelToken
+    ) -> Generator[Progress, None, TrainingEnd]: ...
+
+    def attackers(self, case: Case) -> tuple[str, ...]: ...
+
+    def attacker_line(self, attacker: str, case: Case | None) -> str: ...
 
     def describe(self, case: Case) -> dict[str, Any]: ...
 
@@ -126,6 +135,27 @@ class PackageCore:
         yield Progress("Writing the bundle", 0.95, whole.result.achieved_drop)
         return Saved(whole, save_finding(whole, folder))
 
+    def train(
+        self, wish: CaseWish, training: TrainingWish, case: Case | None, cancel: CancelToken
+    ) -> Generator[Progress, None, TrainingEnd]:
+        """Train an attacker; ``case`` is one that is open on the same network, whose network then is used."""
+        from .learning import train
+
+        return (yield from train(wish, training, case, cancel))
+
+    def attackers(self, case: Case) -> tuple[str, ...]:
+        """The shipped learned attackers for a case's network."""
+        from ..samples import shipped_attacker
+
+        name = shipped_attacker(case.network.card.name)
+        return () if name is None else (name,)
+
+    def attacker_line(self, attacker: str, case: Case | None) -> str:
+        """What a learned attacker was trained on; ValueError, in one line, where it is none or does not fit the case."""
+        from .learning import attacker_line
+
+        return attacker_line(attacker, case)
+
     def describe(self, case: Case) -> dict[str, Any]:
         """What is known of the case's network, and about what one pass takes where that is quick to try."""
         from ..networks import describe, memory_of_one_pass
@@ -175,4 +205,6 @@ def attack_request(wish: AttackWish) -> AttackRequest:
     """The checked request; ValueError where something is out of range."""
     from ..case import AttackRequest
 
-    return AttackRequest(**asdict(wish))
+    fields = asdict(wish)
+    del fields["draws"]  # the caller's loop, not the attack's
+    return AttackRequest(**fields)

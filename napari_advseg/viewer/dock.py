@@ -6,28 +6,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QCoreApplication, QEvent, Qt, QTimer
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from .attacker_panel import AttackerPanel
 from .case_layers import CaseLayers
 from .column import scrolling_column
 from .controller import Controller
 from .core import Core, Offers, PackageCore, Saved
+from .draws_panel import DrawsPanel
 from .drop_slider import DropSlider
-from .in_hand import CaseInHand, CtToShow, Outcome, opening_notes
+from .in_hand import AttackerNote, CaseInHand, CtToShow, Outcome, TrainingEnd, opening_notes
 from .inputs_panel import InputsPanel
 from .job_panel import JobPanel
-from .layers import can_be_ct, ct_case, known, sample_role
+from .layers import ct_case
 from .limits_panel import LimitsPanel
+from .message_line import MessageLine
 from .network_panel import NetworkPanel
+from .open_layers import OpenLayers
 from .organs_panel import OrgansPanel
 from .questions import ask_save_folder, settle
 from .renaming import matched_by_name
 from .result_panel import ResultPanel
 from .state import Phase
-from .wishes import AttackWish, Names
+from .training_panel import TrainingPanel
+from .wishes import AttackWish, CaseWish, Names
 
 if TYPE_CHECKING:
     import napari
@@ -58,17 +61,22 @@ class AttackDock(QWidget):
         self.network = NetworkPanel()
         self.organs = OrgansPanel()
         self.slider = DropSlider()
+        self.attacker = AttackerPanel()
         self.limits = LimitsPanel()
         self.job = JobPanel()
+        self.draws = DrawsPanel()
         self.result = ResultPanel()
+        self.training = TrainingPanel()
         self._target: float | None = None
-        self._message = QLabel()
+        self._message = MessageLine()
         self._opening_timer = QTimer(self)
         self._opening_timer.setSingleShot(True)
         self._opening_timer.setInterval(_SETTLE_MS)
         self._lay_out()
         self._connect()
-        self._list_layers()
+        self._open_layers = OpenLayers(
+            napari_viewer, self.inputs, self.training, lambda: not self.controller.phase.busy
+        )
         self._on_phase(Phase.IDLE)
 
     # What the user asks for
@@ -79,11 +87,18 @@ class AttackDock(QWidget):
 
     def run(self) -> None:
         """Attack the case."""
-        if self.organs.chosen() or self.controller.in_hand is None:
-            self._target = self.slider.drop()
-            self._ask(lambda wish: self.controller.run(wish, self._attack_wish(), ct_case(self.inputs.ct.value())))
-        else:
-            self._say("Check at least one organ.", True)
+        self._target = self.slider.drop()
+        self._ask(lambda wish: self.controller.run(wish, self._attack_wish(), ct_case(self.inputs.ct.value())))
+
+    def train(self) -> None:
+        """Train an attacker for the network; where every organ is checked, other CTs may show more of them."""
+
+        def ask(wish: CaseWish) -> None:
+            attack = self._attack_wish()
+            attack = replace(attack, organs=()) if self.organs.all_chosen else attack
+            self.controller.train(wish, self.training.wish(attack, self.controller.in_hand))
+
+        self._ask(ask, otherwise=self.training.any_ct())
 
     def save(self) -> None:
         """Ask for a folder and write the bundle there."""
@@ -97,46 +112,55 @@ class AttackDock(QWidget):
 
     def save_to(self, folder: Path) -> None:
         """Write the bundle of the last result."""
-        self._say("", False)
+        self._message.say("", False)
         self.controller.save(folder)
 
     def shut_down(self) -> None:
         """Stop the work and let go of the viewer; returns at once, and may be called again."""
         if not self.controller.closed:
             self._opening_timer.stop()
-            for emitter in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
-                emitter.disconnect(self._on_layers)
+            self._open_layers.let_go()
             self.layers.disconnect_all()
             self.controller.shut_down()
 
     # Wishes from the panels
 
     def _attack_wish(self) -> AttackWish:
-        organs = self.organs.chosen() if self.controller.in_hand is not None else ()
+        organs = self.organs.chosen()
+        if self.controller.in_hand is None:
+            organs = ()
+        elif not organs:
+            raise ValueError("Check at least one organ.")
         chosen = tuple(self.network.name(organ.id, organ.name) for organ in organs)
-        return AttackWish(drop=self.slider.drop(), organs=chosen, **self.limits.values())
+        return AttackWish(drop=self.slider.drop(), organs=chosen, **self.attacker.values(), **self.limits.values())
 
-    def _ask(self, do: Any) -> None:
-        self._say("", False)
+    def _ask(self, do: Any, otherwise: Any = None) -> None:
+        self._message.say("", False)
         try:
-            do(replace(self.inputs.wish(), labels=self.network.wished_names()))
+            do(replace(self.inputs.wish(otherwise), labels=self.network.wished_names()))
         except ValueError as fault:
-            self._say(str(fault), True)
+            self._message.say(str(fault), True)
 
     # What the controller tells
 
     def _on_phase(self, phase: Phase) -> None:
         ready = self.inputs.complete
         self.inputs.setEnabled(not phase.busy)
-        for panel in (self.network, self.organs, self.slider, self.limits):
+        for panel in (self.network, self.organs, self.slider, self.attacker, self.limits):
             panel.setEnabled(not phase.busy)
+        self.draws.setEnabled(not phase.busy or phase is Phase.SHOWING)
         self.inputs.open_button.setEnabled(ready)
         self.job.show_phase(phase, can_run=ready, can_save=self.controller.outcome is not None)
+        self.training.show_phase(phase, network_chosen=self.inputs.network.value() is not None)
+        if phase is Phase.FAILED and self.controller.outcome is not None:
+            self.draws.mark(self.controller.outcome.picked)
 
     def _on_progress(self, progress: Progress) -> None:
         if self.controller.phase is not Phase.CANCELLING:
             running = self.controller.phase is Phase.RUNNING
             self.job.show_progress(progress, self._target if running else None)
+            if self.controller.phase is Phase.TRAINING:
+                self.training.show_progress(progress)
 
     def _on_ct(self, shown: CtToShow) -> None:
         self.layers.show_ct(shown)
@@ -144,38 +168,54 @@ class AttackDock(QWidget):
     def _on_case(self, in_hand: CaseInHand) -> None:
         case = in_hand.case
         self.result.clear()
+        self.draws.clear()
         self.layers.show_case(in_hand)
         self.network.show_network(in_hand.about)
         self.organs.show_organs(case.organs)
+        self.attacker.offer(in_hand.attackers)
         self.limits.set_dimensions(case.network.card.dimensions)
-        self._say(opening_notes(in_hand, oblique=self.layers.oblique), False)
+        self._message.say(opening_notes(in_hand, oblique=self.layers.oblique), False)
 
     def _on_found(self, outcome: Outcome) -> None:
         self.layers.show_outcome(outcome)
         self._show_result(outcome)
+        self._message.say(outcome.note, False)
         self._on_phase(self.controller.phase)
 
+    def _on_picked(self, outcome: Outcome) -> None:
+        """Another draw, on the slice that is being looked at."""
+        self.layers.show_outcome(outcome, go=False)
+        self._show_result(outcome)
+        self._message.say("", False)
+
     def _show_result(self, outcome: Outcome) -> None:
-        self.result.show_finding(outcome.finding, can_go=outcome.scene.focus is not None)
+        self.draws.show_draws(outcome)
+        self.result.show_outcome(outcome)
+
+    def _on_trained(self, end: TrainingEnd) -> None:
+        """A finished training's attacker is used from now on."""
+        self.training.show_end(end)
+        if not self.training.fold.isExpanded():
+            self._message.say(end.line, False)
+        if end.finished:
+            self.attacker.choose(end.folder)
+
+    def _on_noted(self, told: AttackerNote) -> None:
+        if not self.attacker.show_note(told):
+            self._message.say(told.line, True)
 
     def _on_saved(self, saved: Saved) -> None:
         if self.controller.outcome is not None:
             self._show_result(self.controller.outcome)
-        self._say(f"Saved in {saved.folder}", False)
+        self._message.say(f"Saved in {saved.folder}", False)
 
     def _on_asked(self, question: Any) -> None:
         if line := settle(self, self.controller, question):
-            self._say(line, False)
+            self._message.say(line, False)
 
     def _on_offers(self, offers: Offers) -> None:
         self.inputs.offer(offers)
         self._on_phase(self.controller.phase)
-
-    def _say(self, line: str, failed: bool) -> None:
-        self._message.setText(line)
-        self._message.setVisible(bool(line))
-        if failed and line:
-            show_error(line)
 
     def _on_rename(self, names: Names) -> None:
         """Other names everywhere, unless the reference is matched by them: then the case has to be opened again."""
@@ -185,13 +225,13 @@ class AttackDock(QWidget):
         again = matched_by_name(in_hand.wish)
         if again and self.controller.outcome is not None:
             self.network.set_renamed(names)
-            self._say("The next run opens the case again: the reference is matched by the new name.", False)
+            self._message.say("The next run opens the case again: the reference is matched by the new name.", False)
             return
         try:
             self.controller.rename(names, noted=not again)
         except ValueError as fault:
             self.network.put_back()
-            self._say(str(fault), True)
+            self._message.say(str(fault), True)
             return
         self.network.set_renamed(names)
         self._show_names()
@@ -208,28 +248,6 @@ class AttackDock(QWidget):
 
     # The viewer's layers
 
-    def _on_layers(self, event: Any) -> None:
-        if self.controller.closed:  # the window is gone, the viewer's model is still used
-            return
-        self._list_layers()
-        if event.type == "inserted" and sample_role(event.value):
-            self._take_sample(event.value)
-
-    def _take_sample(self, layer: Any) -> None:
-        """A sample was opened: it becomes the case, with the network that belongs to it."""
-        if self.controller.phase.busy:
-            return
-        if sample_role(layer) == "ct":
-            self.inputs.ct.set_value(layer)
-            self.inputs.network.set_value(known(layer)["network"])
-        else:
-            self.inputs.reference.set_value(layer)
-
-    def _list_layers(self) -> None:
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and can_be_ct(layer)]
-        labels = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        self.inputs.offer_layers(images, labels)
-
     def _on_inputs(self) -> None:
         """Both chosen: the case is opened, unless a result would be lost by it."""
         self._on_phase(self.controller.phase)
@@ -240,18 +258,16 @@ class AttackDock(QWidget):
         try:
             self.layers.draw_region(self.inputs.region.setText)
         except ValueError as fault:
-            self._say(str(fault), True)
+            self._message.say(str(fault), True)
 
     # Widgets
 
     def _lay_out(self) -> None:
-        self._message.setWordWrap(True)
-        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._message.hide()
         groups: list[list[QWidget]] = [
             [self.inputs, self.network],
-            [self.organs, self.slider, self.limits],
-            [self.job, self._message, self.result],
+            [self.organs, self.slider, self.attacker, self.limits],
+            [self.job, self._message, self.draws, self.result],
+            [self.training],
         ]
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -262,19 +278,27 @@ class AttackDock(QWidget):
         controller = self.controller
         controller.phase_changed.connect(self._on_phase)
         controller.progressed.connect(self._on_progress)
-        controller.said.connect(self._say)
+        controller.said.connect(self._message.say)
         controller.asked.connect(self._on_asked)
         controller.offered.connect(self._on_offers)
         controller.ct_ready.connect(self._on_ct)
         controller.case_ready.connect(self._on_case)
         controller.found.connect(self._on_found)
         controller.saved.connect(self._on_saved)
+        controller.picked.connect(self._on_picked)
+        controller.trained.connect(self._on_trained)
+        controller.noted.connect(self._on_noted)
+        self.attacker.note_asked.connect(controller.note_attacker)
+        self.draws.picked.connect(controller.pick)
+        self.training.changed.connect(lambda: self._on_phase(self.controller.phase))
+        self.training.train.clicked.connect(self.train)
+        self.training.stop.clicked.connect(controller.cancel)
         self.inputs.changed.connect(self._on_inputs)
         self.inputs.draw_asked.connect(self._on_draw)
         self.inputs.open_button.clicked.connect(self.open_case)
         self.inputs.network.changed.connect(self.network.clear)
         self.network.rename_asked.connect(self._on_rename)
-        self.network.refused.connect(lambda line: self._say(line, True))
+        self.network.refused.connect(lambda line: self._message.say(line, True))
         self.network.withdraw_asked.connect(controller.withdraw_trust)
         self.organs.changed.connect(lambda: self.slider.set_clean(self.organs.clean_mean()))
         self.job.run.clicked.connect(self.run)
@@ -282,8 +306,6 @@ class AttackDock(QWidget):
         self.job.save.clicked.connect(self.save)
         self.result.go_asked.connect(self.layers.go_to_focus)
         self._opening_timer.timeout.connect(self.open_case)
-        self._viewer.layers.events.inserted.connect(self._on_layers)
-        self._viewer.layers.events.removed.connect(self._on_layers)
         self.destroyed.connect(self.layers.disconnect_all)
         self.destroyed.connect(controller.shut_down)
         application = QCoreApplication.instance()

@@ -1,12 +1,17 @@
-"""What the worker hands over: the CT of a case, the open case, what a run found, each with its layers."""
+"""What the worker hands over: the CT of a case, the open case, what a run found, the end of a training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .scene import LayerPlan, Scene
-from .wishes import CaseWish
+from .wishes import AttackWish, CaseWish
 
 if TYPE_CHECKING:
     from ..case import Case, Finding
@@ -22,7 +27,10 @@ class CtToShow:
 
 @dataclass(frozen=True, eq=False)
 class CaseInHand:
-    """An open case, the wish it came from, its layers, what is known of its network, and a line for the user."""
+    """An open case, the wish it came from, its layers, what is known of its network, and a line for the user.
+
+    ``attackers`` are the shipped learned attackers for the network.
+    """
 
     id: str
     wish: CaseWish
@@ -30,15 +38,109 @@ class CaseInHand:
     scene: Scene
     about: dict[str, Any]
     note: str = ""
+    attackers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One of several attacks on the same case.
+
+    Parameters
+    ----------
+    number
+        Counted from 1.
+    picture
+        uint8 RGB (height, width, 3), the same slice of the case for every draw.
+    largest_mm, largest_hu
+        Greatest displacement and intensity change.
+    size
+        Root mean square of the change in the region, in units of the budget.
+    """
+
+    number: int
+    finding: Finding
+    picture: NDArray[np.uint8]
+    largest_mm: float
+    largest_hu: float
+    size: float
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run found, and its layers."""
+    """What a run found, and its layers.
+
+    Parameters
+    ----------
+    attack
+        What was asked for.
+    draws
+        All draws of the run; empty where there was only one attack.
+    picked, best
+        The draw that ``finding`` is of, and the smallest change that reached the drop, else the nearest.
+    note
+        A line for the user; "" for nothing.
+    """
 
     case_id: str
     finding: Finding
     scene: Scene
+    attack: AttackWish
+    draws: tuple[Draw, ...] = ()
+    picked: int = 0
+    best: int = 0
+    note: str = ""
+
+    def picking(self, index: int, scene: Scene) -> Outcome:
+        """Another draw, shown by ``scene``."""
+        return replace(self, finding=self.draws[index].finding, scene=scene, picked=index)
+
+    def changed(self, change: Callable[[Finding], Finding]) -> Outcome:
+        """The same draws with their findings changed."""
+        draws = tuple(replace(draw, finding=change(draw.finding)) for draw in self.draws)
+        finding = draws[self.picked].finding if draws else change(self.finding)
+        return replace(self, finding=finding, draws=draws)
+
+    def completed(self, finding: Finding) -> Outcome:
+        """What was picked has been measured to its end."""
+        draws = tuple(
+            replace(draw, finding=finding) if index == self.picked else draw for index, draw in enumerate(self.draws)
+        )
+        return replace(self, finding=finding, draws=draws)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawShown:
+    """The layers of one draw."""
+
+    index: int
+    scene: Scene
+
+
+@dataclass(frozen=True)
+class AttackerNote:
+    """A line on a learned attacker; ``usable`` is False where it cannot attack the network in hand, or is none."""
+
+    attacker: str
+    line: str
+    usable: bool = True
+
+
+@dataclass(frozen=True)
+class TrainingEnd:
+    """A training has come to its end, or was stopped; ``line`` tells the user."""
+
+    folder: Path
+    line: str
+    finished: bool
+
+
+def best_draw(draws: Sequence[Draw]) -> int:
+    """The smallest change among those that reached the drop; the nearest where none did."""
+    reached = [index for index, draw in enumerate(draws) if draw.finding.result.reached]
+    if reached:
+        return min(reached, key=lambda index: draws[index].size)
+    results = [draw.finding.result for draw in draws]
+    return min(range(len(draws)), key=lambda index: abs(results[index].achieved_drop - results[index].target_drop))
 
 
 def opening_notes(in_hand: CaseInHand, *, oblique: bool) -> str:

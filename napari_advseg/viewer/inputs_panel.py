@@ -94,8 +94,8 @@ class InputsPanel(QWidget):
         """Whether a CT and a network are chosen."""
         return self.ct.value() is not None and self.network.value() is not None
 
-    def wish(self) -> CaseWish:
-        """What is chosen.
+    def wish(self, otherwise: Any = None) -> CaseWish:
+        """What is chosen; ``otherwise`` is the CT where none is.
 
         Raises
         ------
@@ -104,6 +104,7 @@ class InputsPanel(QWidget):
         """
         ct, network, reference = self.ct.value(), self.network.value(), self.reference.value()
         names = self.label_names.value()
+        ct = otherwise if ct is None else ct
         if ct is None:
             raise ValueError("Choose a CT: an open image layer, a file or a DICOM folder.")
         if network is None:

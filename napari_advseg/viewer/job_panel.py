@@ -67,18 +67,19 @@ class JobPanel(QWidget):
         self.run.setEnabled(can_run and not phase.busy)
         self.cancel.setEnabled(phase.can_cancel)
         self.save.setEnabled(can_save and not phase.busy)
+        done = phase in (Phase.DONE, Phase.SHOWING)
         if phase is Phase.CANCELLING:
             self.line.setText("Stopping…")
+        elif done:
+            self.bar.setValue(_RANGE)
+            self.line.setText("")
         elif phase.busy:
             self.bar.setValue(0)
             self.line.setText(f"{phase.value}…")
-        elif phase is Phase.DONE:
-            self.bar.setValue(_RANGE)
-            self.line.setText("")
         else:
             self.bar.setValue(0)
             self.line.setText("")
-        self.line.setVisible(phase.busy)
+        self.line.setVisible(phase.busy and not done)
 
     def show_progress(self, progress: Progress, target: float | None) -> None:
         self.bar.setValue(round(progress.fraction * _RANGE))

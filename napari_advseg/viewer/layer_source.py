@@ -39,6 +39,8 @@ class LayerSource:
         Label names by id, where the layer knows them.
     stamp
         Changes when the values do; only kept for labels, which are painted in place.
+    layer
+        The layer's own id.
     """
 
     name: str
@@ -49,6 +51,7 @@ class LayerSource:
     source: Source | None = None
     names: dict[int, str] | None = None
     stamp: int = 0
+    layer: object = None
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -124,6 +127,7 @@ def take_layer(layer: Image | Labels) -> LayerSource:
         known.get("source") if grid is not None else None,
         known.get("names"),
         _stamp(data) if _is_labels(layer) else 0,
+        layer.unique_id,
     )
 
 

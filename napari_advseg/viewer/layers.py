@@ -27,6 +27,17 @@ def can_be_ct(layer: Image) -> bool:
     return not layer.rgb and known(layer).get("role", "ct") in ("ct", "perturbed")
 
 
+def cts_to_learn_from(images: list[Image]) -> list[Image]:
+    """The image layers that are CTs of their own: neither perturbed ones nor a case's copy of a layer that is open."""
+    present = {layer.unique_id for layer in images}
+    return [
+        layer
+        for layer in images
+        if known(layer).get("role", "ct") == "ct"
+        and known(layer).get("taken_from", layer.unique_id) not in present - {layer.unique_id}
+    ]
+
+
 def ct_case(chosen: object) -> str | None:
     """The case whose CT layer this is; None for files and other layers."""
     noted = known(chosen) if hasattr(chosen, "metadata") else {}

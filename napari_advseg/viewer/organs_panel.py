@@ -84,6 +84,10 @@ class OrgansPanel(QWidget):
     def chosen_names(self) -> tuple[str, ...]:
         return tuple(organ.name for organ in self.chosen())
 
+    @property
+    def all_chosen(self) -> bool:
+        return len(self.chosen()) == len(self._organs)
+
     def check(self, names: Sequence[str]) -> None:
         """Check exactly the organs named."""
         self._list.blockSignals(True)

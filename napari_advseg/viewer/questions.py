@@ -31,7 +31,7 @@ def settle(parent: QWidget, controller: Controller, question: Any) -> str:
         uid = ask_series(parent, question.series)
         if uid is None:
             return "Not opened: no series was picked."
-        controller.choose_series(uid)
+        controller.choose_series(uid, question.folder)
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What a run showed: one sentence, and a line per organ."""
+"""What a run showed: one sentence, how the attacker was used, and a line per organ."""
 
 from __future__ import annotations
 
@@ -18,10 +18,28 @@ from qtpy.QtWidgets import (
 from .organs_panel import organ_icon
 
 if TYPE_CHECKING:
-    from ..case import Finding
+    from ..attacks import AttackResult
+    from .in_hand import Outcome
+    from .wishes import AttackWish
 
 _COLUMNS = ("organ", "clean", "attacked", "drop")
 _LINE = 24  # pixels per row
+
+
+def attacker_line(attack: AttackWish, result: AttackResult) -> str:
+    """How a learned attacker's change was used and what it missed by; "" for the search."""
+    if result.attacker == "search":
+        return ""
+    lines = {
+        "alone": "The learned attacker's change as generated, nothing adjusted to this case",
+        "strength": f"The learned attacker's change at {result.strength:.0%} of its strength",
+        "start": "The search, set out from the learned attacker's change",
+    }
+    missed = result.achieved_drop - result.target_drop
+    line = lines[attack.generated]
+    if attack.generated == "alone" or not result.reached:
+        line += f": it cost {abs(missed):.3f} {'more' if missed > 0 else 'less'} than asked for"
+    return ". ".join(part for part in (line, result.note) if part) + "."
 
 
 class ResultPanel(QWidget):
@@ -34,6 +52,9 @@ class ResultPanel(QWidget):
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.about = QLabel()
+        self.about.setWordWrap(True)
+        self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels(list(_COLUMNS))
         self.table.verticalHeader().hide()
@@ -51,15 +72,20 @@ class ResultPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.sentence)
+        column.addWidget(self.about)
         column.addWidget(self.table)
         column.addWidget(self.go)
         self.hide()
 
-    def show_finding(self, finding: Finding, *, can_go: bool) -> None:
-        """The sentence and the organs of what was found."""
+    def show_outcome(self, outcome: Outcome) -> None:
+        """The sentences and the organs of what was found."""
         from ..evidence import sentence
 
+        finding = outcome.finding
         organs = finding.result.organs
+        about = attacker_line(outcome.attack, finding.result)
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
         self.sentence.setText(sentence(finding.result, finding.evidence))
         self.table.setRowCount(len(organs))
         for row, organ in enumerate(organs):
@@ -71,10 +97,11 @@ class ResultPanel(QWidget):
                 self.table.setItem(row, column, cell)
             self.table.setRowHeight(row, _LINE)
         self.table.setFixedHeight(_LINE * (min(len(organs), 9) + 1) + 8)
-        self.go.setEnabled(can_go)
+        self.go.setEnabled(outcome.scene.focus is not None)
         self.show()
 
     def clear(self) -> None:
         self.table.setRowCount(0)
         self.sentence.setText("")
+        self.about.setText("")
         self.hide()

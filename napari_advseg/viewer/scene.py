@@ -52,8 +52,8 @@ class Scene:
     focus: tuple[int, int, int] | None = None
 
 
-def ct_plan(ct: Volume, case_id: str) -> LayerPlan:
-    """The CT in the soft-tissue window."""
+def ct_plan(ct: Volume, case_id: str, taken_from: object = None) -> LayerPlan:
+    """The CT in the soft-tissue window; ``taken_from`` is the id of the user's layer that it was read from."""
     from ..volume import SOFT_TISSUE
 
     placement = Placement.of(ct.grid)
@@ -61,7 +61,7 @@ def ct_plan(ct: Volume, case_id: str) -> LayerPlan:
         "name": "CT",
         "colormap": "gray",
         "contrast_limits": SOFT_TISSUE,
-        "metadata": _metadata(case_id, "ct", placement, source=ct.source),
+        "metadata": _metadata(case_id, "ct", placement, source=ct.source, taken_from=taken_from),
     }
     return LayerPlan("ct", "image", placement.to_shown(ct.hu), options)
 

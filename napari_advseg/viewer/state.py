@@ -11,6 +11,8 @@ class Phase(Enum):
     IDLE = "Ready"
     OPENING = "Opening the case"
     RUNNING = "Attacking"
+    SHOWING = "Showing the draw"
+    TRAINING = "Training an attacker"
     SAVING = "Saving"
     CANCELLING = "Stopping"
     DONE = "Done"
@@ -19,8 +21,8 @@ class Phase(Enum):
     @property
     def busy(self) -> bool:
         """Whether the worker has a job of the user's."""
-        return self in (Phase.OPENING, Phase.RUNNING, Phase.SAVING, Phase.CANCELLING)
+        return self not in (Phase.IDLE, Phase.DONE, Phase.FAILED)
 
     @property
     def can_cancel(self) -> bool:
-        return self.busy and self is not Phase.CANCELLING
+        return self.busy and self not in (Phase.SHOWING, Phase.CANCELLING)

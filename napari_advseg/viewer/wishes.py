@@ -44,6 +44,10 @@ class CaseWish:
     labels: Names = ()
     card: ModelCard | None = None
 
+    def same_network(self, other: CaseWish) -> bool:
+        """Whether both are about one network, on the same device and under the same names."""
+        return all(getattr(self, name) == getattr(other, name) for name in ("network", "device", "labels", "card"))
+
 
 @dataclass(frozen=True)
 class AttackWish:
@@ -51,12 +55,21 @@ class AttackWish:
 
     Parameters
     ----------
+    attacker
+        "search", the name of a shipped learned attacker, or the folder of one.
+    generated
+        What is done with a learned attacker's change: measured as it is ("alone"), set to the strength that costs the
+        drop ("strength"), or taken as the search's start ("start").
     max_displacement_mm
         None for the default of the network's dimensions.
+    draws
+        Attacks with seeds ``seed``, ``seed + 1``, ...
     """
 
     drop: float = 0.3
     organs: tuple[str, ...] = ()
+    attacker: str = "search"
+    generated: Literal["alone", "strength", "start"] = "strength"
     tolerance: float = 0.01
     max_displacement_mm: float | None = None
     max_hu: float = 15.0
@@ -64,3 +77,33 @@ class AttackWish:
     appearance: bool = True
     interpolation: Literal["bspline", "linear"] = "bspline"
     seed: int = 0
+    draws: int = 1
+
+
+@dataclass(frozen=True)
+class TrainingWish:
+    """What an attacker is to be trained on, for the network of a case.
+
+    Parameters
+    ----------
+    cts
+        CTs that are open in the viewer.
+    in_hand
+        Which of them is the CT of the case in hand, whose reference and region it is given; None for none.
+    folder
+        All CTs in it as well; None for no other.
+    out
+        Folder of the attacker; a training that stopped there goes on.
+    attack
+        Organs and limits of the change.
+    series
+        UIDs of the DICOM series to be read, by folder.
+    """
+
+    cts: tuple[Path | LayerSource, ...]
+    folder: Path | None
+    out: Path
+    in_hand: int | None = None
+    steps: int = 1500
+    attack: AttackWish = AttackWish()
+    series: tuple[tuple[Path, str], ...] = ()

@@ -19,10 +19,13 @@ from napari_advseg.evidence import Evidence
 from napari_advseg.networks import ModelCard
 from napari_advseg.synthesis import Budget
 from napari_advseg.viewer.core import CtRead, Offers, PackageCore, Saved
+from napari_advseg.viewer.in_hand import TrainingEnd
 from napari_advseg.viewer.layer_source import LayerSource
-from napari_advseg.viewer.wishes import AttackWish, CaseWish, Names
+from napari_advseg.viewer.wishes import AttackWish, CaseWish, Names, TrainingWish
 from napari_advseg.volume import Grid, Region, Volume, read_ct
 
+LEARNED = "fake2d"  # the shipped attacker
+SCALES = (1.0, 0.5, 0.8)  # of the change, by seed: the second draw's is the smallest
 CARD = ModelCard(name="fake", dimensions=2, labels={0: "background", 1: "liver", 2: "kidney_left"})
 FLIPPED = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, -1.0)  # columns: x runs to P, y to R, z to I
 
@@ -69,8 +72,10 @@ def make_result(case: Case, wish: AttackWish, drop: float, stopped: str = "") ->
     displacement = np.zeros((3, *view.shape), np.float32)
     displacement[1] = 0.5 + np.arange(view.shape[2], dtype=np.float32) / 20
     displacement[2] = -0.25
+    learned = wish.attacker != "search"
+    displacement *= SCALES[wish.seed % 3] if learned else 1.0
     attacked = case.clean_labels.copy()
-    attacked[3, 5:9] = 0
+    attacked[3, 5 : 9 + wish.seed] = 0
     chosen = [organ for organ in case.organs if not wish.organs or organ.name in wish.organs]
     return AttackResult(
         ct=case.ct,
@@ -78,7 +83,7 @@ def make_result(case: Case, wish: AttackWish, drop: float, stopped: str = "") ->
         organs=tuple(replace(organ, attacked=organ.clean - drop) for organ in chosen),
         target_drop=wish.drop,
         tolerance=wish.tolerance,
-        perturbed=(case.ct.hu[view.slices] + 7).astype(np.int16),
+        perturbed=(case.ct.hu[view.slices] + 7 + wish.seed).astype(np.int16),
         displacement=displacement,
         appearance=np.full(view.shape, 7.0, np.float32),
         clean_labels=case.clean_labels,
@@ -86,12 +91,13 @@ def make_result(case: Case, wish: AttackWish, drop: float, stopped: str = "") ->
         reference=case.reference,
         moved_reference=case.reference.copy(),
         path=(),
-        strength=1.0,
+        strength=0.8,
         parameters=torch.zeros(1),
         synthesis=SimpleNamespace(budget=Budget(3.0, wish.max_hu)),  # type: ignore[arg-type]
         cost=Cost(1, 1, 0.1, 1.0),
         seed=wish.seed,
         stopped=stopped,
+        attacker="generator" if learned else "search",
     )
 
 
@@ -102,11 +108,15 @@ class FakeCore:
     """Attacks in ``steps`` steps, or until cancelled where ``endless``.
 
     ``fault`` is raised, once, by the next job; ``about`` is added to what is known of the network; the lists note
-    what was asked.
+    what was asked. A learned attack misses by ``missed``; ``failing_at`` and ``endless_at`` are the numbers of the
+    attack that fails and of one that goes on until it is cancelled.
     """
 
-    def __init__(self, *, endless: bool = False, steps: int = 3) -> None:
-        self.endless, self.steps = endless, steps
+    def __init__(self, *, endless: bool = False, steps: int = 3, missed: float = 0.0) -> None:
+        self.endless, self.steps, self.missed = endless, steps, missed
+        self.endless_at: int | None = None
+        self.failing_at: int | None = None
+        self.trainings: list[tuple[CaseWish, TrainingWish, Case | None]] = []
         self.fault: BaseException | None = None
         self.trusted: list[str] = []
         self.withdrawn: list[str] = []
@@ -134,8 +144,10 @@ class FakeCore:
     def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]:
         self.attacked.append(wish)
         self._fail()
-        step = 0
-        while self.endless or step < self.steps:
+        count, step = len(self.attacked), 0
+        if count == self.failing_at:
+            raise ValueError("the device fell asleep")
+        while self.endless or count == self.endless_at or step < self.steps:
             step += 1
             if cancel.cancelled:
                 self.stopped.set()
@@ -144,7 +156,36 @@ class FakeCore:
                 return Finding(case, make_result(case, wish, 0.1, "cancelled"), None)
             yield Progress("Looking for the change", min(0.9, step / 10), 0.1, 12.0)
             time.sleep(0.01)
-        return Finding(case, make_result(case, wish, wish.drop), EVIDENCE)
+        drop = wish.drop - (self.missed if wish.attacker != "search" else 0.0)
+        return Finding(case, make_result(case, wish, drop), EVIDENCE)
+
+    def train(
+        self, wish: CaseWish, training: TrainingWish, case: Case | None, cancel: CancelToken
+    ) -> Generator[Progress, None, TrainingEnd]:
+        """Goes on after the step that ``training.pt`` names, and ends after ``training.steps``."""
+        self.trainings.append((wish, training, case))
+        self._fail()
+        training.out.mkdir(parents=True, exist_ok=True)
+        state = training.out / "training.pt"
+        step = int(state.read_text()) if state.exists() else 0
+        while step < training.steps:
+            if cancel.cancelled:
+                self.stopped.set()
+                return TrainingEnd(training.out, f"Stopped after step {step}", finished=False)
+            step += 1
+            state.write_text(str(step))
+            (training.out / "attacker.yaml").write_text("fake")
+            yield Progress(f"Step {step} of {training.steps}: asked 0.30, cost 0.21", step / training.steps, None, 700)
+            time.sleep(0.01)
+        return TrainingEnd(training.out, f"Trained for {step} steps", finished=True)
+
+    def attackers(self, case: Case) -> tuple[str, ...]:
+        return (LEARNED,)
+
+    def attacker_line(self, attacker: str, case: Case | None) -> str:
+        if attacker != LEARNED and not (Path(attacker) / "attacker.yaml").is_file():
+            raise ValueError(f"{attacker} holds no learned attacker")
+        return f"Trained for {'any' if case is None else case.network.card.name}."
 
     def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]:
         self._fail()

@@ -213,7 +213,7 @@ def test_closing_the_viewer_during_a_run_stops_it(make_docked: MakeDock, qtbot: 
     qtbot.waitUntil(lambda: bool(core.attacked), timeout=10_000)
     controller, viewer = dock.controller, dock._viewer
     viewer.close()
-    qtbot.waitUntil(core.stopped.is_set, timeout=5_000)
+    qtbot.waitUntil(core.stopped.is_set, timeout=20_000)
     assert controller.join(5)
     qtbot.wait(100)
 

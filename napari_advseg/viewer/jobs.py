@@ -1,0 +1,119 @@
+"""What the worker's thread runs for the controller: from a wish to something that can be shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .core import Core, CtRead, Offers, Saved
+from .faults import fault_line
+from .in_hand import AttackerNote, CaseInHand, CtToShow, Draw, DrawShown, Outcome, TrainingEnd, best_draw
+from .layer_source import LayerSource
+from .scene import case_scene, ct_plan, finding_scene
+from .thumbnails import largest, size, thumbnail
+from .wishes import AttackWish, CaseWish, TrainingWish
+
+if TYPE_CHECKING:
+    from ..attacks import CancelToken, Progress
+    from ..case import Case, Finding
+
+
+class Jobs:
+    """Each method gives the steps of one job."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def offers(self) -> Generator[Offers, None, None]:
+        yield self._core.offers()
+
+    def opening(self, wish: CaseWish, case_id: str, token: CancelToken) -> Generator[Any, None, CaseInHand]:
+        """The CT as soon as it is read, then the open case."""
+        steps = self._core.open_case(wish, token)
+        taken_from = wish.ct.layer if isinstance(wish.ct, LayerSource) else None
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                case: Case = end.value
+                about, attackers = self._core.describe(case), self._core.attackers(case)
+                return CaseInHand(case_id, wish, case, case_scene(case, case_id), about, attackers=attackers)
+            yield CtToShow(case_id, ct_plan(step.ct, case_id, taken_from)) if isinstance(step, CtRead) else step
+
+    def attacking(self, in_hand: CaseInHand, wish: AttackWish, token: CancelToken) -> Generator[Any, None, Outcome]:
+        """One attack, or as many as there are draws; those already found outlive a cancel and a fault."""
+        if wish.draws == 1:
+            finding = yield from self._core.attack_case(in_hand.case, wish, token)
+            return Outcome(in_hand.id, finding, finding_scene(finding, in_hand.id), wish)
+        draws: list[Draw] = []
+        fault_told, started = "", time.monotonic()
+        while len(draws) < wish.draws:
+            one = replace(wish, seed=wish.seed + len(draws), draws=1)
+            try:
+                steps = self._core.attack_case(in_hand.case, one, token)
+                finding = yield from _counted(steps, len(draws), wish.draws, started)
+            except Exception as fault:
+                if not draws:
+                    raise
+                fault_told = "" if type(fault).__name__ == "Cancelled" else fault_line(fault)
+                break
+            if finding.result.stopped and draws:  # the best so far of a draw counts only where there is no other
+                break
+            draws.append(_draw(finding, len(draws) + 1))
+            if finding.result.stopped:
+                break
+        best = best_draw(draws)
+        finding = draws[best].finding
+        scene = finding_scene(finding, in_hand.id)
+        note = f"Stopped after {len(draws)} of {wish.draws} draws. {fault_told}" if len(draws) < wish.draws else ""
+        return Outcome(in_hand.id, finding, scene, wish, tuple(draws), best, best, note.strip())
+
+    def opening_and_attacking(
+        self, wish: CaseWish, case_id: str, attack: AttackWish, token: CancelToken
+    ) -> Generator[Any, None, Outcome]:
+        in_hand = yield from self.opening(wish, case_id, token)
+        yield in_hand
+        return (yield from self.attacking(in_hand, attack, token))
+
+    def showing(self, outcome: Outcome, index: int) -> Generator[Any, None, DrawShown]:
+        """The layers of another draw."""
+        yield from ()
+        return DrawShown(index, finding_scene(outcome.draws[index].finding, outcome.case_id))
+
+    def saving(self, finding: Finding, folder: Path, token: CancelToken) -> Generator[Any, None, Saved]:
+        return (yield from self._core.save(finding, folder, token))
+
+    def training(
+        self, wish: CaseWish, training: TrainingWish, case: Case | None, token: CancelToken
+    ) -> Generator[Any, None, TrainingEnd]:
+        return (yield from self._core.train(wish, training, case, token))
+
+    def noting(self, attacker: str, case: Case | None) -> Generator[Any, None, AttackerNote]:
+        """What is known of a learned attacker, or what is wrong with it."""
+        yield from ()
+        try:
+            return AttackerNote(attacker, self._core.attacker_line(attacker, case))
+        except (ValueError, OSError) as fault:
+            return AttackerNote(attacker, fault_line(fault), usable=False)
+
+
+def _counted(
+    steps: Generator[Progress, None, Finding], done: int, draws: int, started: float
+) -> Generator[Progress, None, Finding]:
+    """The steps of one draw as a part of all of them."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            finding: Finding = end.value
+            return finding
+        fraction = (done + step.fraction) / draws
+        left = (time.monotonic() - started) / fraction * (1 - fraction) if done else None
+        yield replace(step, text=f"Draw {done + 1} of {draws}: {step.text}", fraction=fraction, seconds_left=left)
+
+
+def _draw(finding: Finding, number: int) -> Draw:
+    return Draw(number, finding, thumbnail(finding), *largest(finding.result), size(finding.result))
