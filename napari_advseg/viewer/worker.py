@@ -104,7 +104,9 @@ class Worker(QObject):
     def _run(self, job: Job) -> None:
         steps = job.start(job.bind(self._core.cancel_token()))
         told, last_kind = 0.0, ""
-        while not self._closed.is_set():
+        while True:
+            if self._closed.is_set():
+                job.cancel()  # not dropped: what it saves when it is stopped is not lost
             try:
                 step = next(steps)
             except StopIteration as end:
@@ -114,7 +116,6 @@ class Worker(QObject):
             if kind != last_kind or kind != "Progress" or now - told >= _QUIET_S:
                 self._tell(self.stepped, job, step)
                 told, last_kind = now, kind
-        steps.close()
 
     def _tell(self, signal: Any, job: Job, what: object) -> None:
         if not self._closed.is_set():
