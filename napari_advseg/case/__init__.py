@@ -2,6 +2,7 @@
 
 from .case import Case, RegionNeededError, open_case
 from .folder import cts_in, reference_of
+from .reopening import result_from_bundle, target_from_bundle
 from .request import AttackRequest, CaseRequest
 from .run import (
     CONTROL_DRAWS,
@@ -33,7 +34,9 @@ __all__ = [
     "open_case",
     "pick_organs",
     "reference_of",
+    "result_from_bundle",
     "run",
     "save_finding",
+    "target_from_bundle",
     "train_attacker",
 ]

@@ -16,6 +16,7 @@ from ..networks import SegmentationNetwork
 from ..volume import write_displacement, write_image
 from .figure import draw_figure
 from .measures import Evidence
+from .stored_path import StoredPath
 
 SCHEMA_VERSION = 1
 _MARK = "result.json"
@@ -123,6 +124,7 @@ def save_bundle(
     try:
         aside.chmod(0o755)
         _write_images(result, aside)
+        StoredPath.of(result).write(aside)
         draw_figure(result, evidence, aside / "figure.png")
         record = result_record(result, evidence, network)
         (aside / _MARK).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

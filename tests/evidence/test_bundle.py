@@ -18,6 +18,7 @@ from napari_advseg.volume import read_ct
 FILES = {
     "perturbed.nii.gz", "displacement.nii.gz", "appearance.nii.gz", "clean_segmentation.nii.gz",
     "attacked_segmentation.nii.gz", "reference.nii.gz", "moved_reference.nii.gz", "result.json", "figure.png",
+    "path.safetensors",
 }  # fmt: skip
 
 
