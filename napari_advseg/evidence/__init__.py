@@ -6,8 +6,12 @@ from .control import control_parameters, measure_control
 from .examples import draw_examples
 from .figure import draw_figure, sentence
 from .measures import Evidence, measure_evidence, newly_wrong, noise_ratio, ssim
+from .moving_pictures import MovingPicture, blink, play
 from .organ_table import OrganRow, hd95_mm, organ_table
 from .palette import organ_colour
+from .picture_files import save_picture
+from .report import result_sentences, write_report
+from .reproduction import Reproduction, reproduction
 from .stored_path import StoredPath
 from .verification import Check, verify_bundle
 
@@ -15,8 +19,11 @@ __all__ = [
     "Bundle",
     "Check",
     "Evidence",
+    "MovingPicture",
     "OrganRow",
+    "Reproduction",
     "StoredPath",
+    "blink",
     "check_replaceable",
     "control_parameters",
     "draw_examples",
@@ -28,11 +35,16 @@ __all__ = [
     "noise_ratio",
     "organ_colour",
     "organ_table",
+    "play",
     "read_bundle",
     "read_record",
+    "reproduction",
     "result_record",
+    "result_sentences",
     "save_bundle",
+    "save_picture",
     "sentence",
     "ssim",
     "verify_bundle",
+    "write_report",
 ]

@@ -70,7 +70,7 @@ class _Scene:
 
     def __init__(self, result: AttackResult) -> None:
         change = reorientation(result.ct.grid, "SPL")
-        shown = _with_margin(result)
+        shown = drawn_region(result)
 
         def turn(array: NDArray[Any]) -> NDArray[Any]:
             return reorient(array[(..., *shown.slices)], change)
@@ -99,7 +99,7 @@ class _Scene:
         return z, y, x
 
 
-def _with_margin(result: AttackResult) -> Region:
+def drawn_region(result: AttackResult) -> Region:
     """What is drawn: the region and a little around it."""
     start = [max(0, low - _MARGIN) for low in result.region.start]
     stop = [min(n, high + _MARGIN) for n, high in zip(result.ct.grid.shape, result.region.stop, strict=True)]
@@ -193,7 +193,7 @@ def _draw_path(ax: Any, result: AttackResult, evidence: Evidence) -> None:
         color="#1f4e9c",
         label="attack",
     )
-    ax.plot([1.0], [evidence.control_drop], "s", color="#888888", label="random change of the same size")
+    ax.plot([result.strength], [evidence.control_drop], "s", color="#888888", label="random change of the same size")
     ax.axhline(result.target_drop, color="#c03020", linestyle="--", linewidth=1, label="asked for")
     ax.set_xlabel("strength", fontsize=8)
     ax.set_title("Dice drop against strength", fontsize=9)
