@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QScrollArea, QTool
 
 from .in_hand import Draw, Outcome
 
-_SIDE = 120  # pixels of a picture's longer side
+_SIDE = 88  # pixels of a picture's longer side
 _ROOM = 18  # pixels for the scroll bar
 _FRAME = "#ff9f1c"  # seen on dark and on light
 _STYLE = f"""
@@ -22,10 +22,12 @@ QToolButton:checked {{ border-color: {_FRAME}; }}
 
 
 def draw_text(draw: Draw) -> str:
-    """The drop and whether it was reached, and how large the change is."""
+    """Whether the drop was reached, what was, and how large the change is."""
     result = draw.finding.result
-    reached = "reached" if result.reached else "missed:"
-    return f"{reached} {result.achieved_drop:.3f}\n{draw.largest_mm:.1f} mm, {draw.largest_hu:.1f} HU"
+    reached = "reached" if result.reached else "missed"
+    return (
+        f"{draw.number}: {reached}\ndrop {result.achieved_drop:.3f}\n{draw.largest_mm:.1f} mm, {draw.largest_hu:.1f} HU"
+    )
 
 
 class DrawsPanel(QWidget):
@@ -103,9 +105,10 @@ def _tile(draw: Draw) -> QToolButton:
     tile = QToolButton()
     tile.setCheckable(True)
     tile.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-    tile.setIconSize(QSize(_SIDE, _SIDE))
-    tile.setIcon(QIcon(_pixmap(draw)))
-    tile.setText(f"{draw.number}: {draw_text(draw)}")
+    pixmap = _pixmap(draw)
+    tile.setIconSize(pixmap.size().scaled(QSize(_SIDE, _SIDE), Qt.AspectRatioMode.KeepAspectRatio))
+    tile.setIcon(QIcon(pixmap))
+    tile.setText(draw_text(draw))
     tile.setStyleSheet(_STYLE)
     tile.setToolTip(
         f"Draw {draw.number}: show it. The perturbed CT, the network's segmentation of it painted over, and the moved "

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -190,6 +191,8 @@ class TrainingPanel(QWidget):
         column.addLayout(row)
         column.addWidget(self.line)
         self.fold.setDuration(0)
+        # its own policy, Maximum, keeps it from growing with a line that wraps
+        self.fold.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         # not fold.addWidget: that fixes the height to a guess which lines that wrap do not keep to
         self.fold.content().layout().addWidget(inner)
         self.fold.toggled.connect(lambda shown: self.fold.content().setMaximumHeight(_NO_LIMIT if shown else 0))

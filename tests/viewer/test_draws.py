@@ -76,10 +76,10 @@ def test_each_tile_tells_drop_and_size(make_dock: MakeDock, qtbot: Any) -> None:
     run_draws(dock, qtbot)
     for tile, draw in zip(dock.draws.tiles, dock.controller.outcome.draws, strict=True):
         mm = float(draw.finding.result.displacement_mm.max())
-        assert tile.text() == f"{draw.number}: reached 0.300\n{mm:.1f} mm, 7.0 HU"
+        assert tile.text() == f"{draw.number}: reached\ndrop 0.300\n{mm:.1f} mm, 7.0 HU"
     dock.controller._core.missed = 0.05
     run(dock, qtbot)
-    assert dock.draws.tiles[0].text().startswith("1: missed: 0.250")
+    assert dock.draws.tiles[0].text().startswith("1: missed\ndrop 0.250\n")
     assert "0 reached the drop; number 1 is the nearest" in dock.draws.title.text()
 
 

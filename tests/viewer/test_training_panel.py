@@ -16,9 +16,11 @@ from viewer.test_dock import attacked, case_layers, message, opened, settle, use
 
 from napari_advseg.attacks import Cancelled
 from napari_advseg.networks import open_network
+from napari_advseg.viewer.column import scrolling_column
 from napari_advseg.viewer.core import PackageCore
 from napari_advseg.viewer.learning import training_request
 from napari_advseg.viewer.state import Phase
+from napari_advseg.viewer.training_panel import TrainingPanel
 from napari_advseg.viewer.wishes import CaseWish, TrainingWish
 from napari_advseg.volume import SeveralSeriesError
 
@@ -136,6 +138,27 @@ def test_progress_is_told_and_the_attacker_is_chosen_at_the_end(
     assert not dock.training.stop.isEnabled()
     assert dock.attacker.choice.value() == tmp_path / "out"
     qtbot.waitUntil(lambda: dock.attacker.note.text() == "Trained for fake.", timeout=10_000)
+
+
+def test_a_line_that_wraps_presses_nothing_together(qtbot: Any) -> None:
+    panel = TrainingPanel()
+    panel.offer_layers([])
+    column = scrolling_column([[panel]], "the end")
+    qtbot.addWidget(column)
+    column.resize(290, 900)
+    column.show()
+    panel.fold.expand()
+    panel.say("Training…")
+    qtbot.wait(100)
+    words = "Step 1 of 4: asked 0.62, cost"
+    while panel.line.fontMetrics().horizontalAdvance(words) < panel.line.width():
+        words += " and"
+    panel.say(words)
+    qtbot.wait(100)
+    assert panel.line.height() > 1.5 * panel.line.fontMetrics().height()
+    assert panel.cts.geometry().bottom() < panel.folder.geometry().top()
+    panel.fold.collapse()
+    qtbot.waitUntil(lambda: panel.height() < 100, timeout=5_000)
 
 
 def test_stop_saves_and_the_same_folder_goes_on(make_dock: MakeDock, qtbot: Any, tmp_path: Path) -> None:
