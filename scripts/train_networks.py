@@ -66,6 +66,8 @@ RECIPES = {
     "swin2d": Recipe(
         "SwinUNETR",
         _arguments(2, _PHANTOM, feature_size=12, depths=[1, 1, 1, 1], num_heads=[2, 4, 6, 8], norm_name="instance"),
+        steps=300,
+        batch=8,
         rate=2e-3,
         divisible_by=32,
     ),
