@@ -16,6 +16,7 @@ from .given_cards import GivenCards
 from .in_hand import AttackerNote, CaseInHand, CtToShow, DrawShown, Outcome, TrainingEnd
 from .jobs import Jobs
 from .renaming import renamed_finding
+from .side_job import SideJob
 from .state import Phase
 from .wishes import AttackWish, CaseWish, Names, TrainingWish
 from .worker import Job, Worker
@@ -63,7 +64,8 @@ class Controller(QObject):
         self.in_hand: CaseInHand | None = None
         self.outcome: Outcome | None = None
         self.saved_to: Path | None = None
-        self._last: tuple[CaseWish, AttackWish | TrainingWish | None] | None = None
+        self._last: tuple[CaseWish, AttackWish | TrainingWish | SideJob | None] | None = None
+        self._side: SideJob | None = None
         self._cards = GivenCards()
         self._ids = CaseIds()
 
@@ -96,7 +98,7 @@ class Controller(QObject):
         outcome = self.outcome
         if self.phase.busy or outcome is None:
             return
-        self._start(Phase.SAVING, lambda token: self._jobs.saving(outcome.finding, folder, token))
+        self._start(Phase.SAVING, lambda token: self._core.save(outcome.finding, folder, token))
 
     def pick(self, index: int) -> None:
         """Show another draw of the last run; of several picks in a row the last one counts."""
@@ -116,7 +118,27 @@ class Controller(QObject):
         self._last = (wish, training)
         in_hand = self.in_hand
         case = in_hand.case if in_hand is not None and in_hand.wish.same_network(wish) else None
-        self._start(Phase.TRAINING, lambda token: self._jobs.training(wish, training, case, token))
+        self._start(Phase.TRAINING, lambda token: self._core.train(wish, training, case, token))
+
+    def begin(self, side: SideJob, wish: CaseWish | None = None) -> bool:
+        """Run a job of another panel's; False where one is running. ``wish`` names the network that it opens."""
+        if self.phase.busy:
+            return False
+        if wish is not None:
+            wish = self._cards.added_to(wish)
+            self._last = (wish, side)
+        self._start(side.phase, lambda token: side.start(wish, token))
+        self._side = side
+        return True
+
+    def take_up(self, outcome: Outcome, saved_to: Path) -> None:
+        """What was found and saved before is the outcome now; a case on another CT is in hand no longer."""
+        if self.in_hand is not None and self.in_hand.id != outcome.case_id:
+            self.in_hand = None
+        self.outcome, self.saved_to = outcome, saved_to
+        if not self.phase.busy:
+            self._enter(Phase.DONE)
+        self.found.emit(outcome)
 
     def note_attacker(self, attacker: str) -> None:
         """Find out what is known of a learned attacker; ``noted`` tells it."""
@@ -212,6 +234,8 @@ class Controller(QObject):
             self._take_case(step)
             if self.phase is not Phase.CANCELLING:
                 self._enter(Phase.RUNNING)
+        elif self._side is not None and type(step).__name__ != "Progress":
+            self._side.stepped(step)
         else:
             progress: Progress = step  # type: ignore[assignment]
             self.progressed.emit(progress)
@@ -222,7 +246,9 @@ class Controller(QObject):
         if job is not self._job:
             return
         self._job = None
-        if isinstance(value, CaseInHand):
+        if (side := self._end_side(self._after_side)) is not None:
+            side.returned(value)
+        elif isinstance(value, CaseInHand):
             self._take_case(value)
             self._enter(Phase.IDLE)
         elif isinstance(value, Outcome):
@@ -250,7 +276,11 @@ class Controller(QObject):
             return
         self._job = None
         name = type(fault).__name__
-        if name == "Cancelled":
+        side = self._end_side(self.phase)
+        if name == "Cancelled" and side is not None:
+            self._enter(self._after_side)
+            self.said.emit(side.stopped, False)
+        elif name == "Cancelled":
             done = {Phase.TRAINING: "learned", Phase.SAVING: "written"}.get(self._started, "measured")
             self._enter(Phase.IDLE)
             self.said.emit(f"Stopped; nothing had been {done} yet.", False)
@@ -279,6 +309,19 @@ class Controller(QObject):
         if wanted is not None:
             self.pick(wanted)
 
+    @property
+    def _after_side(self) -> Phase:
+        return Phase.IDLE if self.outcome is None else Phase.DONE
+
+    def _end_side(self, phase: Phase) -> SideJob | None:
+        """The job of another panel's that has just ended, if it was one; ``phase`` comes after it."""
+        side, self._side = self._side, None
+        if side is not None:
+            if phase is not self.phase:
+                self._enter(phase)
+            side.ended()
+        return side
+
     def _start(self, phase: Phase, start: Any) -> None:
         self._started, self._wanted_draw = phase, None
         self._enter(phase)
@@ -291,6 +334,8 @@ class Controller(QObject):
                 self.open(wish)
             elif isinstance(asked, TrainingWish):
                 self.train(wish, asked)
+            elif isinstance(asked, SideJob):
+                self.begin(asked, wish)
             else:
                 self.run(wish, asked)
 
