@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from drops import machine
+from measured import put
 
 from napari_advseg.attacks import CancelToken
 from napari_advseg.case import CONTROL_DRAWS, AttackRequest, CaseRequest, finish, run
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--abdomen", type=Path, nargs=3, metavar=("CT", "LABELS", "JSON"))
     parser.add_argument("--unseen", type=Path, help="a CT of another patient than --abdomen's")
     parser.add_argument("--train", action="store_true", help="no more than the networks and attackers that are missing")
+    parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()
     bench, all_ways = Bench(args), (SEARCH, STRENGTH, ALONE)
     real = (REAL,) if args.abdomen and args.unseen else ()
@@ -227,15 +229,16 @@ def main() -> None:
         return
     rows = bench.rows
     names = [one.label for one in NETWORKS]
-    parts = [
-        f"Measured on {date.today():%d %B %Y} on {machine()}.",
-        table(rows, "network", names, all_ways),
-        totals([r for r in rows if r["label"] in names]),
-        table(rows, "network", [REAL.label], all_ways),
-        totals([r for r in rows if r["label"] == REAL.label]),
-        table(rows, "attacker", [one.label for one in ABLATIONS], (STRENGTH, ALONE)),
-    ]
-    (args.work / "tables.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    measured = f"Measured on {date.today():%d %B %Y} on {machine()}."
+    blocks = {
+        "networks": [table(rows, "network", names, all_ways), totals([r for r in rows if r["label"] in names])],
+        "real": [table(rows, "network", [REAL.label], all_ways), totals([r for r in rows if r["label"] == REAL.label])],
+        "ablations": [table(rows, "attacker", [one.label for one in ABLATIONS], (STRENGTH, ALONE))],
+    }
+    texts = {name: "\n\n".join([measured, *(part for part in parts if part)]) for name, parts in blocks.items()}
+    (args.work / "tables.md").write_text("\n\n".join(texts.values()) + "\n", encoding="utf-8")
+    for name, text in texts.items():
+        put(text, name, args.docs)
     print(f"tables in {args.work / 'tables.md'}")
 
 

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from drops import machine
 from learned import ABLATIONS, NETWORKS, Bench
 from matplotlib.figure import Figure
+from measured import put
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -154,6 +155,7 @@ def main() -> None:
     parser.add_argument("--network", default="unet2d")
     parser.add_argument("--drop", type=float, default=0.3)
     parser.add_argument("--steps", type=int, default=400, help="of the classifier")
+    parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()
     bench = Bench(args)
     one = next(other for other in NETWORKS if other.label == args.network)
@@ -190,6 +192,7 @@ def main() -> None:
         lines.append(f"| {name} | {auc:.3f} | {total(name):.2f} |")
         print(lines[-1], flush=True)
     (args.work / "realism.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    put("\n".join(lines), "realism", args.docs)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from drops import machine
 from learned import NETWORKS, Bench
+from measured import put
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--drop", type=float, default=0.3)
     parser.add_argument("--patient", type=int, default=0)
+    parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()
     bench = Bench(args)
     one = next(other for other in NETWORKS if other.label == args.network)
@@ -94,6 +96,7 @@ def main() -> None:
         + f". Two places picked at random would overlap by {CHANGED:.1f}.",
     ]
     (args.work / "variety.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    put("\n".join(lines), "variety", args.docs)
     print("\n".join(lines))
 
 
