@@ -11,6 +11,7 @@ from .listed import ListedCase
 
 _PSEUDONYM = re.compile(r"Case \d+")
 _LEAST = 3  # letters; shorter pieces of a path are words of any text
+_PLAIN = frozenset("ct image images imaging dicom label labels mask seg segmentation anat data case cases".split())
 _TELLING = 8  # letters; a piece this long is taken out of longer words too
 
 
@@ -37,7 +38,7 @@ def without_identity(text: str, case: ListedCase, root: Path) -> str:
     if not _PSEUDONYM.fullmatch(case.name):
         pieces.setdefault(case.name, "...")
     for piece in sorted(pieces, key=len, reverse=True):
-        if len(piece) >= _LEAST:
+        if len(piece) >= _LEAST and piece.lower() not in _PLAIN:
             pattern = re.escape(" ".join(piece.split()))
             alone = pattern if len(piece) >= _TELLING else rf"(?<!\w){pattern}(?!\w)"
             text = re.sub(alone, pieces[piece], text)

@@ -30,7 +30,7 @@ def toy_cohort(folder: Path, names: tuple[str, ...] = ("a", "b", "c")) -> Path:
 
 def phantom_cohort(folder: Path, count: int = 3) -> Path:
     """Phantoms of a few slices, so that an attack takes little."""
-    middle = (slice(7, 13), slice(None), slice(None))
+    middle = (slice(8, 12), slice(None), slice(None))
     for seed in range(count):
         case = write_sample("phantom", folder / f"p{seed}", seed)
         ct = read_ct(case / "ct.nii.gz")
