@@ -3,7 +3,7 @@
     python benchmarks/learned.py --work DIR [--only NAME...] [--abdomen CT LABELS JSON] [--unseen CT]
 
 Everything lands in DIR and is kept: networks, attackers, and a line of ``rows.jsonl`` per attack, so that a run that was
-stopped goes on. ``DIR/tables.md`` holds the tables, with the machine named. Of made patients the seeds 0 to 4 are
+stopped goes on. ``DIR/tables.md`` holds the tables, with the machine named. Of made patients the seeds 0 to 3 are
 measured, which neither networks nor attackers have seen; of a real CT, one of another patient (``--unseen``).
 """
 
@@ -29,7 +29,7 @@ from napari_advseg.networks import SegmentationNetwork, open_network
 from napari_advseg.samples import load_sample
 
 DROPS = (0.1, 0.2, 0.3, 0.5)
-PATIENTS = range(5)
+PATIENTS = range(4)
 SEARCH, STRENGTH, ALONE = "search", "strength path", "alone"
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -59,17 +59,17 @@ class Attacked:
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
     Attacked("unet2d", "unet2d", 300),
-    Attacked("attention2d", "attention2d", 300),
-    Attacked("swin2d", "swin2d", 300),
-    Attacked("unet3d", "unet3d", 200, ("--patients", "14")),
+    Attacked("attention2d", "attention2d", 200),
+    Attacked("swin2d", "swin2d", 200),
+    Attacked("unet3d", "unet3d", 120, ("--patients", "14")),
 )
-REAL = Attacked("abdomen2d", "abdomen2d", 300, ("--patients", "10"))
+REAL = Attacked("abdomen2d", "abdomen2d", 200, ("--patients", "10"))
 ABLATIONS = (
-    Attacked("everything", "unet2d", 300),
-    Attacked("without the critic", "unet2d", 300, ("--no-critic",)),
-    Attacked("without the drop as a condition", "unet2d", 300, ("--no-conditioning",)),
-    Attacked("deformation only", "unet2d", 300, ("--no-appearance",)),
-    Attacked("appearance only", "unet2d", 300, ("--no-deformation",)),
+    Attacked("everything", "unet2d", 200),
+    Attacked("without the critic", "unet2d", 200, ("--no-critic",)),
+    Attacked("without the drop as a condition", "unet2d", 200, ("--no-conditioning",)),
+    Attacked("deformation only", "unet2d", 200, ("--no-appearance",)),
+    Attacked("appearance only", "unet2d", 200, ("--no-deformation",)),
 )
 
 

@@ -1,6 +1,6 @@
 """How real do attacked CTs look: a fresh classifier's AUC and noise power spectra, per way to attack.
 
-    python benchmarks/realism.py --work DIR [--network unet2d] [--drop 0.3]
+    python benchmarks/realism.py --work DIR [--drop 0.3]
 
 Takes networks and attackers from the work folder of benchmarks/learned.py, which trains what is missing. Patients are
 made; all are new to networks and attackers, and the classifier is tried on patients that it has not seen. Its real
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drops import machine
-from learned import ABLATIONS, NETWORKS, Bench
+from learned import ABLATIONS, Bench
 from matplotlib.figure import Figure
 from measured import put
 from numpy.typing import NDArray
@@ -152,16 +152,15 @@ def plot(spectra: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]], pa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--network", default="unet2d")
     parser.add_argument("--drop", type=float, default=0.3)
     parser.add_argument("--steps", type=int, default=400, help="of the classifier")
     parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()
     bench = Bench(args)
-    one = next(other for other in NETWORKS if other.label == args.network)
-    attackers = {"generator": bench.attacker(one)}
-    attackers |= {f"generator, {other.label}": bench.attacker(other) for other in ABLATIONS if "critic" in other.label}
-    network = open_network(bench.network(one), device="cpu")
+    whole, *others = ABLATIONS
+    attackers = {"generator": bench.attacker(whole)}
+    attackers |= {f"generator, {one.label}": bench.attacker(one) for one in others if "critic" in one.label}
+    network = open_network(bench.network(whole), device="cpu")
     made: dict[str, dict[int, CT]] = {}
     power: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
     for seed in (*LEARNING, *TRIED):
@@ -180,7 +179,7 @@ def main() -> None:
         return float(spectra[name][1].sum() / spectra["clean"][1].sum())
 
     lines = [
-        f"Measured on {date.today():%d %B %Y} on {machine()}: `{args.network}`, drop {args.drop}, {len(LEARNING)} patients "
+        f"Measured on {date.today():%d %B %Y} on {machine()}: `{whole.network}`, drop {args.drop}, {len(LEARNING)} patients "
         f"to learn from, {len(TRIED)} others ({20 * len(TRIED)} slices of each kind) to be told apart.",
         "",
         "| attacked by | AUC of a fresh classifier | liver's noise power over the clean CT's |",
