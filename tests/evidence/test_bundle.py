@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,22 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("original")
+    finding, ct = finding_from_file(folder)
+    return save_finding(finding, folder / "out" / "bundle"), ct
+
+
 @pytest.fixture
-def bundle(tmp_path: Path) -> tuple[Path, Path]:
-    finding, ct = finding_from_file(tmp_path)
-    return save_finding(finding, tmp_path / "out" / "bundle"), ct
+def bundle(original: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A bundle and its CT, both to spoil."""
+    folder = shutil.copytree(original[0], tmp_path / "out" / "bundle")
+    ct = shutil.copy(original[1], tmp_path / "ct.nii.gz")
+    record = json.loads((folder / "result.json").read_text())
+    record["ct"]["path"] = str(ct)
+    (folder / "result.json").write_text(json.dumps(record))
+    return folder, ct
 
 
 def test_a_bundle_holds_every_file_and_nothing_is_left_aside(bundle) -> None:
