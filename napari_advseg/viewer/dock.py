@@ -19,6 +19,7 @@ from .drop_slider import DropSlider
 from .in_hand import AttackerNote, CaseInHand, CtToShow, Outcome, TrainingEnd, opening_notes
 from .inputs_panel import InputsPanel
 from .job_panel import JobPanel
+from .label_names import LabelNames
 from .layers import ct_case
 from .limits_panel import LimitsPanel
 from .message_line import MessageLine
@@ -26,7 +27,6 @@ from .network_panel import NetworkPanel
 from .open_layers import OpenLayers
 from .organs_panel import OrgansPanel
 from .questions import ask_save_folder, settle
-from .renaming import matched_by_name
 from .result_panel import ResultPanel
 from .state import Phase
 from .training_panel import TrainingPanel
@@ -72,6 +72,9 @@ class AttackDock(QWidget):
         self._opening_timer = QTimer(self)
         self._opening_timer.setSingleShot(True)
         self._opening_timer.setInterval(_SETTLE_MS)
+        self._names = LabelNames(
+            self.controller, self.network, self.organs, self.layers, self._message.say, self.open_case
+        )
         self._lay_out()
         self._connect()
         self._open_layers = OpenLayers(
@@ -151,9 +154,12 @@ class AttackDock(QWidget):
         self.draws.setEnabled(not phase.busy or phase is Phase.SHOWING)
         self.inputs.open_button.setEnabled(ready)
         self.job.show_phase(phase, can_run=ready, can_save=self.controller.outcome is not None)
-        self.training.show_phase(phase, network_chosen=self.inputs.network.value() is not None)
+        self._on_training()
         if phase is Phase.FAILED and self.controller.outcome is not None:
             self.draws.mark(self.controller.outcome.picked)
+
+    def _on_training(self) -> None:
+        self.training.show_phase(self.controller.phase, network_chosen=self.inputs.network.value() is not None)
 
     def _on_progress(self, progress: Progress) -> None:
         if self.controller.phase is not Phase.CANCELLING:
@@ -218,35 +224,9 @@ class AttackDock(QWidget):
         self._on_phase(self.controller.phase)
 
     def _on_rename(self, names: Names) -> None:
-        """Other names everywhere, unless the reference is matched by them: then the case has to be opened again."""
-        in_hand = self.controller.in_hand
-        if in_hand is None:
-            return
-        again = matched_by_name(in_hand.wish)
-        if again and self.controller.outcome is not None:
-            self.network.set_renamed(names)
-            self._message.say("The next run opens the case again: the reference is matched by the new name.", False)
-            return
-        try:
-            self.controller.rename(names, noted=not again)
-        except ValueError as fault:
-            self.network.put_back()
-            self._message.say(str(fault), True)
-            return
-        self.network.set_renamed(names)
-        self._show_names()
-        if again:
-            self.open_case()
-
-    def _show_names(self) -> None:
-        in_hand, outcome = self.controller.in_hand, self.controller.outcome
-        if in_hand is not None:
-            self.layers.rename(in_hand.id, in_hand.case.network.card.organs)
-            self.organs.rename(in_hand.case.organs)
-        if outcome is not None:
-            self._show_result(outcome)
-
-    # The viewer's layers
+        self._names.rename(names)
+        if self.controller.outcome is not None:
+            self._show_result(self.controller.outcome)
 
     def _on_inputs(self) -> None:
         """Both chosen: the case is opened, unless a result would be lost by it."""
@@ -290,7 +270,7 @@ class AttackDock(QWidget):
         controller.noted.connect(self._on_noted)
         self.attacker.note_asked.connect(controller.note_attacker)
         self.draws.picked.connect(controller.pick)
-        self.training.changed.connect(lambda: self._on_phase(self.controller.phase))
+        self.training.changed.connect(self._on_training)
         self.training.train.clicked.connect(self.train)
         self.training.stop.clicked.connect(controller.cancel)
         self.inputs.changed.connect(self._on_inputs)

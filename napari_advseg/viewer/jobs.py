@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core import Core, CtRead, Offers, Saved
+from .core import Core, CtRead, Offers
 from .faults import fault_line
-from .in_hand import AttackerNote, CaseInHand, CtToShow, Draw, DrawShown, Outcome, TrainingEnd, best_draw
+from .in_hand import AttackerNote, CaseInHand, CtToShow, Draw, DrawShown, Outcome, best_draw
 from .layer_source import LayerSource
 from .scene import case_scene, ct_plan, finding_scene
 from .thumbnails import largest, size, thumbnail
-from .wishes import AttackWish, CaseWish, TrainingWish
+from .wishes import AttackWish, CaseWish
 
 if TYPE_CHECKING:
     from ..attacks import CancelToken, Progress
@@ -82,14 +81,6 @@ class Jobs:
         """The layers of another draw."""
         yield from ()
         return DrawShown(index, finding_scene(outcome.draws[index].finding, outcome.case_id))
-
-    def saving(self, finding: Finding, folder: Path, token: CancelToken) -> Generator[Any, None, Saved]:
-        return (yield from self._core.save(finding, folder, token))
-
-    def training(
-        self, wish: CaseWish, training: TrainingWish, case: Case | None, token: CancelToken
-    ) -> Generator[Any, None, TrainingEnd]:
-        return (yield from self._core.train(wish, training, case, token))
 
     def noting(self, attacker: str, case: Case | None) -> Generator[Any, None, AttackerNote]:
         """What is known of a learned attacker, or what is wrong with it."""

@@ -140,9 +140,9 @@ class TrainingPanel(QWidget):
         self.stop.setEnabled(training)
         for widget in (self.cts, self.folder, self.out, self.steps):
             widget.setEnabled(not phase.busy)
-        if training:
+        if training and not self._at_work:
             self.say("Training…")
-        elif self._at_work:
+        elif self._at_work and not training:
             self.say("Stopping…" if phase.busy else "")
         self._at_work = training or (self._at_work and phase.busy)
 

@@ -65,6 +65,21 @@ def make_docked(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[
     _end(docks)
 
 
+@pytest.fixture
+def dock(qtbot: Any) -> Iterator[Any]:
+    """A dock over the package's own rooms, without a window."""
+    from napari.components import ViewerModel
+
+    from napari_advseg.viewer import AttackDock
+    from napari_advseg.viewer.core import PackageCore
+
+    made = AttackDock(ViewerModel(), PackageCore())
+    qtbot.addWidget(made)
+    yield made
+    made.controller.shut_down()
+    assert made.controller.join(30), "the worker's thread did not end"
+
+
 def _end(docks: list[Any]) -> None:
     for dock in docks:
         dock.controller.shut_down()

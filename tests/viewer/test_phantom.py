@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_advseg.viewer import AttackDock
-from napari_advseg.viewer.core import PackageCore
 from napari_advseg.viewer.layer_source import KEY
 from napari_advseg.viewer.sample_data import LayerTuple
 from napari_advseg.viewer.sample_data import sample_layers as make_sample_layers
@@ -22,15 +20,6 @@ from napari_advseg.viewer.state import Phase
 @cache
 def phantom_layers() -> list[LayerTuple]:
     return make_sample_layers("phantom")
-
-
-@pytest.fixture
-def dock(qtbot: Any) -> Iterator[Any]:
-    made = AttackDock(ViewerModel(), PackageCore())
-    qtbot.addWidget(made)
-    yield made
-    made.controller.shut_down()
-    assert made.controller.join(30)
 
 
 def add_slices(viewer: ViewerModel, first: int, last: int) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from viewer.test_phantom import add_slices, dock  # noqa: F401  (a fixture)
+from viewer.test_phantom import add_slices
 
 from napari_advseg.viewer.layers import layers_of
 from napari_advseg.viewer.state import Phase
 
 
-def open_slices(dock: Any, qtbot: Any, first: int, last: int) -> None:  # noqa: F811
+def open_slices(dock: Any, qtbot: Any, first: int, last: int) -> None:
     add_slices(dock._viewer, first, last)
     dock.inputs.ct.set_value(dock._viewer.layers["slices"])
     dock.inputs.network.set_value("phantom2d")
@@ -23,7 +23,7 @@ def open_slices(dock: Any, qtbot: Any, first: int, last: int) -> None:  # noqa: 
 
 
 def test_three_draws_of_the_shipped_attacker_and_another_one_picked(
-    dock: Any,  # noqa: F811
+    dock: Any,
     qtbot: Any,
     tmp_path: Path,
 ) -> None:
@@ -65,7 +65,7 @@ def test_three_draws_of_the_shipped_attacker_and_another_one_picked(
     assert [check for check in checks if not check.ok] == []
 
 
-def test_a_folder_that_is_no_attackers_is_said_in_one_line(dock: Any, qtbot: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_folder_that_is_no_attackers_is_said_in_one_line(dock: Any, qtbot: Any, tmp_path: Path) -> None:
     dock.attacker.choice.set_value(tmp_path)
     qtbot.waitUntil(lambda: "holds no learned attacker" in dock._message.text(), timeout=60_000)
     assert "\n" not in dock._message.text()
@@ -73,7 +73,7 @@ def test_a_folder_that_is_no_attackers_is_said_in_one_line(dock: Any, qtbot: Any
 
 
 def test_a_training_is_stopped_goes_on_and_its_attacker_attacks(
-    dock: Any,  # noqa: F811
+    dock: Any,
     qtbot: Any,
     tmp_path: Path,
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_training_is_stopped_goes_on_and_its_attacker_attacks(
 
 
 def test_a_training_with_other_settings_is_refused_in_one_line(
-    dock: Any,  # noqa: F811
+    dock: Any,
     qtbot: Any,
     tmp_path: Path,
 ) -> None:

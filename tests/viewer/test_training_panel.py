@@ -132,6 +132,9 @@ def test_progress_is_told_and_the_attacker_is_chosen_at_the_end(
     assert dock.training.stop.isEnabled()
     for widget in (dock.training.train, dock.training.cts, dock.training.out, dock.training.steps, dock.job.run):
         assert not widget.isEnabled()
+    told = (dock.training.line.text(), dock.job.line.text(), dock.job.bar.value())
+    user_layer(dock, "another")
+    assert (dock.training.line.text(), dock.job.line.text(), dock.job.bar.value()) == told, "no step back"
     settle(dock, qtbot)
     assert dock.controller.phase is Phase.DONE
     assert dock.training.line.text() == "Trained for 40 steps"
