@@ -31,7 +31,7 @@ def abdomen() -> list[LayerTuple]:
 
 
 def _sample(name: str, what: str) -> list[LayerTuple]:
-    return _while_painting(lambda: sample_layers(name), what)
+    return while_painting(lambda: sample_layers(name), what)
 
 
 def sample_layers(name: str) -> list[LayerTuple]:
@@ -66,7 +66,7 @@ def sample_layers(name: str) -> list[LayerTuple]:
     return [(placement.to_shown(sample.ct.hu), ct_options, "image"), (labels, label_options, "labels")]
 
 
-def _while_painting(work: Callable[[], T], what: str) -> T:
+def while_painting(work: Callable[[], T], what: str) -> T:
     """Run ``work`` in a thread while the window paints on and shows that something is done; gives its result."""
     from napari.utils import progress
     from qtpy.QtCore import QCoreApplication, QEventLoop, QTimer

@@ -12,6 +12,7 @@ from .placement import Placement
 if TYPE_CHECKING:
     from ..attacks import AttackResult
     from ..case import Finding
+    from ..volume import Volume
 
 LONGEST = 240  # pixels
 _MARGIN_MM = 15.0
@@ -53,6 +54,17 @@ def thumbnail(finding: Finding) -> NDArray[np.uint8]:
         if organ in organs:
             picture[_edge(moved == organ)] = colour
     return np.asarray(np.rint(picture * 255), dtype=np.uint8)
+
+
+def ct_picture(ct: Volume) -> NDArray[np.uint8]:
+    """The middle slice of a CT in the soft-tissue window, as :func:`thumbnail` gives pictures."""
+    from ..volume import SOFT_TISSUE
+
+    placement = Placement.of(ct.grid)
+    hu = placement.to_shown(ct.hu)[placement.shown.shape[0] // 2].astype(np.float32)
+    low, high = SOFT_TISSUE
+    grey = np.clip((_between(hu, *_pixels(hu.shape, placement.scale[1:])) - low) / (high - low), 0, 1)
+    return np.asarray(np.rint(np.repeat(grey[..., None], 3, axis=2) * 255), dtype=np.uint8)
 
 
 def largest(result: AttackResult) -> tuple[float, float]:

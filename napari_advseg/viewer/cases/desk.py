@@ -1,0 +1,108 @@
+"""The main dock as the cases need it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..controller import Controller
+from ..in_hand import CtToShow
+from ..layers import remove_case
+from ..recalled import Recalled
+from ..taking_up import open_dock
+from ..wishes import AttackWish, CaseWish
+
+if TYPE_CHECKING:
+    import napari
+
+    from ..dock import AttackDock
+
+_PLUGIN, _WIDGET = "napari-advseg", "Attack a segmentation network"
+
+
+class Desk(Protocol):
+    """Where cases are opened, looked at and attacked; all of it in the main thread."""
+
+    def controller(self) -> Controller: ...
+
+    def settings(self, ct: Path) -> tuple[CaseWish, AttackWish]: ...
+
+    def show_ct(self, shown: CtToShow, case: Any) -> bool: ...
+
+    def show_only_ct(self, shown: CtToShow) -> None: ...
+
+    def show_recalled(self, recalled: Recalled) -> None: ...
+
+    def put_away(self, case_id: str) -> None: ...
+
+
+class DockDesk:
+    """The main dock of a viewer, which is opened where it is not open."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+
+    @property
+    def dock(self) -> AttackDock:
+        dock = open_dock(self._viewer)
+        if dock is None:
+            _, dock = self._viewer.window.add_plugin_dock_widget(_PLUGIN, _WIDGET)
+        return dock
+
+    def controller(self) -> Controller:
+        return self.dock.controller
+
+    def settings(self, ct: Path) -> tuple[CaseWish, AttackWish]:
+        """The network and how it is attacked; ``ct`` stands in where none is chosen.
+
+        Raises
+        ------
+        ValueError
+            One line, where something is missing.
+        """
+        return self.dock.settings(ct)
+
+    def show_ct(self, shown: CtToShow, case: Any) -> bool:
+        """The CT in the viewer and chosen in the dock; whether its network is being opened now."""
+        dock = self.dock
+        busy = dock.controller.phase.busy
+        if not busy:
+            dock.controller.leave()
+            dock.result.clear()
+            dock.draws.clear()
+        dock.layers.show_ct(shown)
+        inputs = dock.inputs
+        inputs.reference.set_value(case.reference)
+        inputs.label_names.set_value(_names_file(case.label_names))
+        layer = dock.layers.ct_layer(shown.case_id)
+        again = inputs.ct.value() is layer
+        inputs.ct.set_value(layer)  # which opens the case where a network is chosen
+        if again and not busy and inputs.complete:
+            dock.open_case()
+        return not busy and inputs.complete
+
+    def show_only_ct(self, shown: CtToShow) -> None:
+        """The CT of a case whose bundle is being read."""
+        self.dock.layers.show_ct(shown)
+
+    def show_recalled(self, recalled: Recalled) -> None:
+        """The CT, the network's segmentation of it, and what was found."""
+        from ..layers import show_scene
+
+        show_scene(self._viewer, replace(recalled.scene, plans=recalled.clean_plans))
+        self.dock.bundles.take(recalled)
+
+    def put_away(self, case_id: str) -> None:
+        remove_case(self._viewer, case_id)
+
+
+def _names_file(names: Any) -> Path | None:
+    """The dock takes label names as a file."""
+    if not isinstance(names, dict):
+        return names if isinstance(names, Path) else None
+    file = Path(tempfile.mkdtemp(prefix="napari-advseg-")) / "label_names.json"
+    file.write_text(json.dumps({name: index for index, name in names.items()}), encoding="utf-8")
+    return file
