@@ -11,7 +11,21 @@ from .listed import ListedCase
 
 _PSEUDONYM = re.compile(r"Case \d+")
 _LEAST = 3  # letters; shorter pieces of a path are words of any text
-_PLAIN = frozenset("ct image images imaging dicom label labels mask seg segmentation anat data case cases".split())
+_PLAIN = {
+    "ct",
+    "image",
+    "images",
+    "imaging",
+    "dicom",
+    "label",
+    "labels",
+    "mask",
+    "seg",
+    "segmentation",
+    "anat",
+    "data",
+    "case",
+}
 _TELLING = 8  # letters; a piece this long is taken out of longer words too
 
 
