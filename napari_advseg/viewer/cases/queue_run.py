@@ -46,6 +46,7 @@ class QueueRun(QObject):
             controller.progressed.connect(self._on_progress)
             controller.phase_changed.connect(self._on_phase)
             controller.found.connect(self._on_found)
+            controller.ended.connect(self._on_closed)
         return controller
 
     def let_go(self) -> None:
@@ -60,6 +61,7 @@ class QueueRun(QObject):
             (controller.progressed, self._on_progress),
             (controller.phase_changed, self._on_phase),
             (controller.found, self._on_found),
+            (controller.ended, self._on_closed),
         ):
             try:
                 signal.disconnect(heard)
@@ -126,12 +128,16 @@ class QueueRun(QObject):
 
     def _on_end(self) -> None:
         self._state.set_queue(False)
-        controller = self._controller
-        if controller is not None:
-            # A row that was being attacked when the queue failed is running no longer.
-            for index, row in enumerate(self._state.rows):
-                if row.state == "running":
-                    self._state.set_row(index, replace(row, state="done" if row.bundle else "new"))
+        for index, row in enumerate(self._state.rows):
+            if row.state == "running":  # when the queue failed
+                self._state.set_row(index, replace(row, state="done" if row.bundle else "new"))
+
+    def _on_closed(self) -> None:
+        """The main dock is gone, and the queue with it."""
+        if self._state.queue:
+            self._state.say("The main dock was closed: attack all goes on where it was.")
+        self._controller = None
+        self._on_end()
 
     def _on_found(self, outcome: Outcome) -> None:
         """An attack on a case of the list by hand is kept with the others."""

@@ -1,0 +1,1 @@
+"""Two images, one sentence and a slider on the whole screen."""
