@@ -1,5 +1,6 @@
 """The case in hand, without Qt: the user's intentions -> a checked job -> a run."""
 
+from .along_path import complete_on_path, finding_at, path_target
 from .case import Case, RegionNeededError, open_case
 from .folder import cts_in, reference_of
 from .reopening import result_from_bundle, target_from_bundle
@@ -28,10 +29,13 @@ __all__ = [
     "TrainingRequest",
     "attack_case",
     "complete_finding",
+    "complete_on_path",
     "cts_in",
+    "finding_at",
     "finish",
     "make_target",
     "open_case",
+    "path_target",
     "pick_organs",
     "reference_of",
     "result_from_bundle",

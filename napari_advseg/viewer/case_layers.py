@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from .in_hand import CaseInHand, CtToShow, Outcome
+from .in_place import show_in_place
 from .layers import clear_result, go_to, layers_of, rename_organs, show_scene
 from .placement import Placement
 from .region_drawing import drawing_layer, drawn_box
@@ -24,7 +25,7 @@ class CaseLayers:
     """Shows what the controller gives in a viewer, and reads a drawn region from it."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+        self.viewer = self._viewer = viewer
         self._placement: Placement | None = None
         self._outcome: Outcome | None = None
         self._waiting: list[LayerPlan] = []
@@ -59,6 +60,19 @@ class CaseLayers:
         self._outcome, self._going = outcome, go or (bool(self._waiting) and self._going)
         self._waiting = list(outcome.scene.plans)
         self._show_next()
+
+    def show_walked(self, outcome: Outcome) -> None:
+        """Another strength of the shown result: its layers are given new content, all at once."""
+        self._outcome = outcome
+        waiting = {plan.role for plan in self._waiting}
+        self._waiting = [plan for plan in outcome.scene.plans if plan.role in waiting]
+        show_in_place(self._viewer, outcome.scene)
+
+    def go_to_slices(self, case_id: str, index: tuple[int, int, int]) -> None:
+        """Go to a voxel of the CT's own array, (z, y, x)."""
+        layer = layers_of(self._viewer, case_id).get("attacked")
+        if layer is not None and self._placement is not None:
+            go_to(self._viewer, layer, self._placement.index_to_shown(index))
 
     def rename(self, case_id: str, organs: dict[int, str]) -> None:
         """The organs go by other names, in layers still to be shown as well."""

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from .card_fields import CardFields
 from .case_ids import CaseIds
 from .core import Core, Saved
+from .earlier_result import EarlierResult
 from .faults import QUESTIONS, fault_line, first_line, log
 from .given_cards import GivenCards
 from .in_hand import AttackerNote, CaseInHand, CtToShow, DrawShown, Outcome, TrainingEnd
@@ -18,11 +19,13 @@ from .jobs import Jobs
 from .renaming import renamed_finding
 from .side_job import SideJob
 from .state import Phase
+from .walker import Walker
 from .wishes import AttackWish, CaseWish, Names, TrainingWish
 from .worker import Job, Worker
 
 if TYPE_CHECKING:
     from ..attacks import Progress
+    from ..case import Finding
     from ..networks import ModelCard
 
 
@@ -68,6 +71,10 @@ class Controller(QObject):
         self._side: SideJob | None = None
         self._cards = GivenCards()
         self._ids = CaseIds()
+        self.earlier = EarlierResult()
+        self.walker = Walker(core, self._worker)
+        self.walker.walked.connect(self._on_walked)
+        self.walker.completed.connect(self._on_completed)
 
     # What the user can ask for
 
@@ -133,12 +140,26 @@ class Controller(QObject):
 
     def take_up(self, outcome: Outcome, saved_to: Path) -> None:
         """What was found and saved before is the outcome now; a case on another CT is in hand no longer."""
+        self.earlier.keep(self.in_hand, self.outcome)
+        self.earlier.keep_only(outcome.case_id)
         if self.in_hand is not None and self.in_hand.id != outcome.case_id:
             self.in_hand = None
         self.outcome, self.saved_to = outcome, saved_to
         if not self.phase.busy:
             self._enter(Phase.DONE)
         self.found.emit(outcome)
+
+    def undo(self) -> None:
+        """Bring back the result before the one that is shown; once more brings that one back."""
+        if self.phase.busy or not self.earlier.there:
+            return
+        in_hand, outcome = self.earlier.swap(self.in_hand, self.outcome)
+        if in_hand is not self.in_hand:
+            self.in_hand = in_hand
+            self.case_ready.emit(in_hand)
+        self.outcome, self.saved_to = replace(outcome, note=""), None
+        self._enter(Phase.DONE)
+        self.found.emit(self.outcome)
 
     def note_attacker(self, attacker: str) -> None:
         """Find out what is known of a learned attacker; ``noted`` tells it."""
@@ -194,8 +215,14 @@ class Controller(QObject):
         case = self._core.rename(in_hand.case, names)
         wish = replace(in_hand.wish, labels=names) if noted else in_hand.wish
         self.in_hand = replace(in_hand, case=case, wish=wish)
+
+        def change(finding: Finding) -> Finding:
+            return renamed_finding(finding, case, names)
+
         if outcome is not None:
-            self.outcome = outcome.changed(lambda finding: renamed_finding(finding, case, names))
+            self.outcome = outcome.changed(change)
+        self.earlier.change(in_hand, self.in_hand, change)
+        self.walker.change(change)
 
     def withdraw_trust(self, sha256: str) -> None:
         """The user no longer trusts a file."""
@@ -214,8 +241,10 @@ class Controller(QObject):
                 signal.disconnect()
             except (RuntimeError, TypeError):
                 continue  # disconnected before
+        self.walker.close()
         self._worker.close()
         self.in_hand = self.outcome = None
+        self.earlier.forget()
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end after :meth:`shut_down`; True where it has."""
@@ -252,6 +281,7 @@ class Controller(QObject):
             self._take_case(value)
             self._enter(Phase.IDLE)
         elif isinstance(value, Outcome):
+            self.earlier.keep(self.in_hand, self.outcome)
             self.outcome, self.saved_to = value, None
             self._enter(Phase.DONE)
             self.found.emit(value)
@@ -298,6 +328,8 @@ class Controller(QObject):
     def _take_case(self, in_hand: CaseInHand) -> None:
         wish, note = self._cards.keep(in_hand.wish, self._core.write_card)
         in_hand = replace(in_hand, wish=wish, note=note)
+        self.earlier.keep(self.in_hand, self.outcome)
+        self.earlier.keep_only(in_hand.id)
         self.in_hand, self.outcome, self.saved_to = in_hand, None, None
         self.case_ready.emit(in_hand)
 
@@ -308,6 +340,13 @@ class Controller(QObject):
         self.picked.emit(self.outcome)
         if wanted is not None:
             self.pick(wanted)
+
+    def _on_walked(self, outcome: Outcome) -> None:
+        """Another strength of the same change: what has been saved is another one."""
+        self.outcome, self.saved_to = outcome, None
+
+    def _on_completed(self, outcome: Outcome) -> None:
+        self.outcome = outcome
 
     @property
     def _after_side(self) -> Phase:

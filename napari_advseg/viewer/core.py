@@ -13,7 +13,7 @@ from .renaming import renamed_case
 from .wishes import AttackWish, CaseWish, Names, TrainingWish
 
 if TYPE_CHECKING:
-    from ..attacks import CancelToken, Progress
+    from ..attacks import CancelToken, Progress, Target
     from ..case import AttackRequest, Case, Finding
     from ..networks import ModelCard
     from ..volume import Volume
@@ -57,6 +57,10 @@ class Core(Protocol):
 
     def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
 
+    def at_strength(self, finding: Finding, strength: float, cancel: CancelToken) -> Finding: ...
+
+    def complete(self, finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
+
     def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]: ...
 
     def train(
@@ -84,6 +88,9 @@ class Core(Protocol):
 
 class PackageCore:
     """The package's own rooms."""
+
+    def __init__(self) -> None:
+        self._target: Target | None = None  # of the last strength that was asked for; costly to make
 
     def offers(self) -> Offers:
         """Known networks and working devices; the first call loads torch."""
@@ -125,12 +132,27 @@ class PackageCore:
 
         return (yield from attack_case(case, attack_request(wish), cancel))
 
+    def at_strength(self, finding: Finding, strength: float, cancel: CancelToken) -> Finding:
+        """The finding at another strength of its path, its evidence not yet measured; one forward pass."""
+        from ..case import finding_at, path_target
+
+        synthesis = finding.result.synthesis
+        if self._target is None or self._target.synthesis is not synthesis:
+            self._target = path_target(finding)
+        return finding_at(finding, self._target, strength, cancel)
+
+    def complete(self, finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]:
+        """Measure what is still missing: repeats of a random network, the random control, the evidence."""
+        from ..case import complete_on_path
+
+        return (yield from complete_on_path(finding, cancel))
+
     def save(self, finding: Finding, folder: Path, cancel: CancelToken) -> Generator[Progress, None, Saved]:
         """Measure what is still missing, then write the bundle."""
         from ..attacks import Progress
-        from ..case import complete_finding, save_finding
+        from ..case import save_finding
 
-        whole = yield from complete_finding(finding, cancel)
+        whole = yield from self.complete(finding, cancel)
         cancel.check()
         yield Progress("Writing the bundle", 0.95, whole.result.achieved_drop)
         return Saved(whole, save_finding(whole, folder))
@@ -196,6 +218,7 @@ class PackageCore:
 
     def release(self) -> None:
         """Give the accelerator's cached memory back."""
+        self._target = None
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()

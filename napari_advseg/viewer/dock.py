@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from .after_run import AfterRun
 from .attacker_panel import AttackerPanel
 from .case_layers import CaseLayers
 from .column import scrolling_column
@@ -30,6 +31,7 @@ from .questions import ask_save_folder, settle
 from .result_panel import ResultPanel
 from .state import Phase
 from .training_panel import TrainingPanel
+from .walk_panel import WalkPanel
 from .wishes import AttackWish, CaseWish, Names
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class AttackDock(QWidget):
         self.network = NetworkPanel()
         self.organs = OrgansPanel()
         self.slider = DropSlider()
+        self.walk = WalkPanel()
         self.attacker = AttackerPanel()
         self.limits = LimitsPanel()
         self.job = JobPanel()
@@ -77,12 +80,17 @@ class AttackDock(QWidget):
         )
         self._lay_out()
         self._connect()
+        self.after = AfterRun(self)
         self._open_layers = OpenLayers(
             napari_viewer, self.inputs, self.training, lambda: not self.controller.phase.busy
         )
         self._on_phase(Phase.IDLE)
 
     # What the user asks for
+
+    def say(self, line: str, failed: bool = False) -> None:
+        """One line for the user."""
+        self._message.say(line, failed)
 
     def open_case(self) -> None:
         """Open the case that the inputs describe."""
@@ -124,6 +132,7 @@ class AttackDock(QWidget):
             self._opening_timer.stop()
             self._open_layers.let_go()
             self.layers.disconnect_all()
+            self.after.let_go()
             self.controller.shut_down()
 
     # Wishes from the panels
@@ -154,6 +163,7 @@ class AttackDock(QWidget):
         self.draws.setEnabled(not phase.busy or phase is Phase.SHOWING)
         self.inputs.open_button.setEnabled(ready)
         self.job.show_phase(phase, can_run=ready, can_save=self.controller.outcome is not None)
+        self.job.undo.setEnabled(self.controller.earlier.there and not phase.busy)
         self._on_training()
         if phase is Phase.FAILED and self.controller.outcome is not None:
             self.draws.mark(self.controller.outcome.picked)
@@ -184,19 +194,21 @@ class AttackDock(QWidget):
 
     def _on_found(self, outcome: Outcome) -> None:
         self.layers.show_outcome(outcome)
-        self._show_result(outcome)
+        self.show_result(outcome)
         self._message.say(outcome.note, False)
         self._on_phase(self.controller.phase)
 
     def _on_picked(self, outcome: Outcome) -> None:
         """Another draw, on the slice that is being looked at."""
         self.layers.show_outcome(outcome, go=False)
-        self._show_result(outcome)
+        self.show_result(outcome)
         self._message.say("", False)
 
-    def _show_result(self, outcome: Outcome) -> None:
+    def show_result(self, outcome: Outcome) -> None:
+        """What was found in the panels; the layers are shown apart from them."""
         self.draws.show_draws(outcome)
         self.result.show_outcome(outcome)
+        self.after.show_rows()
 
     def _on_trained(self, end: TrainingEnd) -> None:
         """A finished training's attacker is used from now on."""
@@ -212,7 +224,7 @@ class AttackDock(QWidget):
 
     def _on_saved(self, saved: Saved) -> None:
         if self.controller.outcome is not None:
-            self._show_result(self.controller.outcome)
+            self.show_result(self.controller.outcome)
         self._message.say(f"Saved in {saved.folder}", False)
 
     def _on_asked(self, question: Any) -> None:
@@ -226,7 +238,7 @@ class AttackDock(QWidget):
     def _on_rename(self, names: Names) -> None:
         self._names.rename(names)
         if self.controller.outcome is not None:
-            self._show_result(self.controller.outcome)
+            self.show_result(self.controller.outcome)
 
     def _on_inputs(self) -> None:
         """Both chosen: the case is opened, unless a result would be lost by it."""
@@ -245,7 +257,7 @@ class AttackDock(QWidget):
     def _lay_out(self) -> None:
         groups: list[list[QWidget]] = [
             [self.inputs, self.network],
-            [self.organs, self.slider, self.attacker, self.limits],
+            [self.organs, self.slider, self.walk, self.attacker, self.limits],
             [self.job, self._message, self.draws, self.result],
             [self.training],
         ]
@@ -284,6 +296,7 @@ class AttackDock(QWidget):
         self.job.run.clicked.connect(self.run)
         self.job.cancel.clicked.connect(controller.cancel)
         self.job.save.clicked.connect(self.save)
+        self.job.undo.clicked.connect(controller.undo)
         self.result.go_asked.connect(self.layers.go_to_focus)
         self._opening_timer.timeout.connect(self.open_case)
         self.destroyed.connect(self.layers.disconnect_all)

@@ -79,6 +79,10 @@ class Outcome:
         The draw that ``finding`` is of, and the smallest change that reached the drop, else the nearest.
     note
         A line for the user; "" for nothing.
+    live
+        Whether the finding's network can be run; False for one that was read from a bundle.
+    found
+        What the run found, where ``finding`` is at another strength of its path.
     """
 
     case_id: str
@@ -89,19 +93,29 @@ class Outcome:
     picked: int = 0
     best: int = 0
     note: str = ""
+    live: bool = True
+    found: Finding | None = None
 
     def picking(self, index: int, scene: Scene) -> Outcome:
         """Another draw, shown by ``scene``."""
-        return replace(self, finding=self.draws[index].finding, scene=scene, picked=index)
+        return replace(self, finding=self.draws[index].finding, scene=scene, picked=index, found=None)
+
+    def walked(self, found: Finding, finding: Finding, scene: Scene) -> Outcome:
+        """The same at another strength of the path through ``found``."""
+        generated = "strength" if self.attack.generated == "alone" else self.attack.generated
+        attack = replace(self.attack, drop=finding.result.target_drop, generated=generated)
+        return replace(self, finding=finding, scene=scene, attack=attack, found=found)
 
     def changed(self, change: Callable[[Finding], Finding]) -> Outcome:
         """The same draws with their findings changed."""
         draws = tuple(replace(draw, finding=change(draw.finding)) for draw in self.draws)
-        finding = draws[self.picked].finding if draws else change(self.finding)
-        return replace(self, finding=finding, draws=draws)
+        finding = draws[self.picked].finding if draws and self.found is None else change(self.finding)
+        return replace(self, finding=finding, draws=draws, found=None if self.found is None else change(self.found))
 
     def completed(self, finding: Finding) -> Outcome:
-        """What was picked has been measured to its end."""
+        """What is shown has been measured to its end."""
+        if self.found is not None:
+            return replace(self, finding=finding)
         draws = tuple(
             replace(draw, finding=finding) if index == self.picked else draw for index, draw in enumerate(self.draws)
         )

@@ -47,13 +47,16 @@ class JobPanel(QWidget):
         self.cancel.setToolTip("Stop within about a second; the best found so far is kept")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Write the images, the field, the segmentations and the figures' numbers to a folder")
+        self.undo = QPushButton("Undo run")
+        self.undo.setToolTip("Bring back the result of the run before; once more brings back the newer one")
+        self.undo.setEnabled(False)
         self.bar = QProgressBar()
         self.bar.setRange(0, _RANGE)
         self.bar.setTextVisible(False)
         self.line = QLabel("")
         self.line.setWordWrap(True)
         row = QHBoxLayout()
-        for button in (self.run, self.cancel, self.save):
+        for button in (self.run, self.cancel, self.save, self.undo):
             row.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

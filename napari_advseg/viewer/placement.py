@@ -77,6 +77,13 @@ class Placement:
             turned[axis] *= -1
         return np.asarray(turned, dtype=np.float32)
 
+    def index_to_shown(self, index: tuple[int, int, int]) -> tuple[int, int, int]:
+        """A voxel (z, y, x) of the CT's array -> the same as shown."""
+        shown = [index[axis] for axis in self.change.order]
+        for axis in self.change.flips:
+            shown[axis] = self.shown.shape[axis] - 1 - shown[axis]
+        return shown[0], shown[1], shown[2]
+
     def region_to_shown(self, region: Region) -> Region:
         """A box of the CT's voxels -> the same box in shown voxels."""
         from ..volume import Region

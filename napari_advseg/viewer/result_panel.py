@@ -1,29 +1,18 @@
-"""What a run showed: one sentence, how the attacker was used, and a line per organ."""
+"""What a run showed: one sentence, how the attacker was used, and the table of the organs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from .organs_panel import organ_icon
+from .organ_rows import OrganRowsTable
 
 if TYPE_CHECKING:
     from ..attacks import AttackResult
     from .in_hand import Outcome
     from .wishes import AttackWish
-
-_COLUMNS = ("organ", "clean", "attacked", "drop")
-_LINE = 24  # pixels per row
 
 
 def attacker_line(attack: AttackWish, result: AttackResult) -> str:
@@ -55,18 +44,9 @@ class ResultPanel(QWidget):
         self.about = QLabel()
         self.about.setWordWrap(True)
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(list(_COLUMNS))
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
-        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.table.setToolTip("Dice of each organ on the CT and on the perturbed CT")
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table = OrganRowsTable()
         self.go = QPushButton("Show where it changed most")
-        self.go.setToolTip("Go to the slice on which most voxels of the checked organs are newly wrong")
+        self.go.setToolTip("Go to the slice on which most voxels of the checked organs are newly wrong (key W)")
         self.go.clicked.connect(self.go_asked)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -82,21 +62,11 @@ class ResultPanel(QWidget):
         from ..evidence import sentence
 
         finding = outcome.finding
-        organs = finding.result.organs
         about = attacker_line(outcome.attack, finding.result)
         self.about.setText(about)
         self.about.setVisible(bool(about))
         self.sentence.setText(sentence(finding.result, finding.evidence))
-        self.table.setRowCount(len(organs))
-        for row, organ in enumerate(organs):
-            name = QTableWidgetItem(organ_icon(organ), organ.name.replace("_", " "))
-            self.table.setItem(row, 0, name)
-            for column, value in enumerate((organ.clean, organ.attacked, organ.drop), start=1):
-                cell = QTableWidgetItem(f"{value:.3f}")
-                cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.table.setItem(row, column, cell)
-            self.table.setRowHeight(row, _LINE)
-        self.table.setFixedHeight(_LINE * (min(len(organs), 9) + 1) + 8)
+        self.table.show_organs(finding.result.organs)
         self.go.setEnabled(outcome.scene.focus is not None)
         self.show()
 
