@@ -57,6 +57,10 @@ class DropSlider(QWidget):
     def drop(self) -> float:
         return float(round(self._number.value(), 2))
 
+    def most(self) -> float:
+        """The largest drop that can be asked for."""
+        return float(self._number.maximum())
+
     def set_drop(self, drop: float) -> None:
         self._number.setValue(drop)
 

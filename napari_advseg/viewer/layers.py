@@ -95,6 +95,19 @@ def rename_organs(viewer: ViewerModel, case_id: str, organs: dict[int, str]) -> 
             layer.metadata[KEY] = known(layer) | {"names": dict(organs)}
 
 
+def outline_layers(viewer: ViewerModel, case_id: str) -> None:
+    """The case's segmentations as lines, but for the attacked one, which is filled."""
+    for role, layer in layers_of(viewer, case_id).items():
+        if hasattr(layer, "contour") and role != "attacked":
+            layer.contour = 1
+
+
+def remove_case(viewer: ViewerModel, case_id: str) -> None:
+    """Remove all layers of a case."""
+    for layer in layers_of(viewer, case_id).values():
+        _remove(viewer, layer)
+
+
 def clear_result(viewer: ViewerModel, case_id: str) -> None:
     """Remove what an earlier run on the case had shown."""
     for role, layer in layers_of(viewer, case_id).items():

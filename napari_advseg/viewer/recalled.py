@@ -250,6 +250,7 @@ _CHANGE = (
 
 def _asked(record: dict[str, Any]) -> AttackWish:
     """What was asked for, as far as it is shown."""
+    generated = record.get("generated", "")
     return AttackWish(
         drop=float(record["target_drop"]),
         organs=tuple(str(organ["name"]) for organ in record["organs"]),
@@ -257,6 +258,7 @@ def _asked(record: dict[str, Any]) -> AttackWish:
         tolerance=float(record["tolerance"]),
         max_displacement_mm=float(record["budget"]["max_displacement_mm"]),
         max_hu=float(record["budget"]["max_hu"]),
+        generated=generated if generated in ("alone", "strength", "start") else "strength",
         interpolation="linear" if record["interpolation"] == "linear" else "bspline",
         seed=int(record["seed"]),
     )

@@ -58,6 +58,7 @@ class TakingUp(QObject):
     def take(self, recalled: Recalled, region: str = "") -> None:
         """Make it the outcome, or show it where it can only be looked at."""
         dock, self._recalled = self._dock, recalled
+        dock.layers.adopt(recalled.bundle.grid)
         if recalled.whole:
             dock.controller.take_up(recalled.outcome, recalled.folder)  # first, so that no network is opened for the CT
         else:
