@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 
 from .in_hand import CaseInHand, CtToShow, Outcome
 from .in_place import show_in_place
-from .layers import clear_result, go_to, layers_of, rename_organs, show_scene
+from .layers import clear_result, go_to, layers_of, remove_case, rename_organs, show_scene
 from .placement import Placement
 from .region_drawing import drawing_layer, drawn_box
 from .renaming import rename_options
@@ -18,7 +18,9 @@ from .scene import LayerPlan, Scene
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Shapes
+    from napari.layers import Layer, Shapes
+
+    from ..volume import Grid
 
 
 class CaseLayers:
@@ -36,6 +38,20 @@ class CaseLayers:
     @property
     def oblique(self) -> bool:
         return self._placement is not None and self._placement.oblique
+
+    def ct_layer(self, case_id: str) -> Layer | None:
+        """The CT of a case, where it is shown."""
+        return layers_of(self._viewer, case_id).get("ct")
+
+    def put_away(self, case_id: str) -> None:
+        """Remove the layers of a case, those still to be shown as well."""
+        if self._outcome is not None and self._outcome.case_id == case_id:
+            self._outcome, self._waiting = None, []
+        remove_case(self._viewer, case_id)
+
+    def adopt(self, grid: Grid) -> None:
+        """The layers of a case on this grid are in the viewer already."""
+        self._placement = Placement.of(grid)
 
     def show_ct(self, shown: CtToShow) -> None:
         """The CT as soon as it is read."""

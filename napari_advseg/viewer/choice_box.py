@@ -9,6 +9,8 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from .habits import Place, last_folder, note_folder
+
 
 @dataclass(frozen=True)
 class Browse:
@@ -19,24 +21,30 @@ class Browse:
     ask: Callable[[QWidget], Path | None]
 
 
-def ask_file(title: str, filters: str) -> Callable[[QWidget], Path | None]:
-    """A function that asks for a file."""
+def ask_file(title: str, filters: str, place: Place = "cts") -> Callable[[QWidget], Path | None]:
+    """A function that asks for a file, first where one of its kind was found last."""
 
     def ask(parent: QWidget) -> Path | None:
-        name, _ = QFileDialog.getOpenFileName(parent, title, "", filters)
-        return Path(name) if name else None
+        name, _ = QFileDialog.getOpenFileName(parent, title, last_folder(place), filters)
+        return _noted(name, place)
 
     return ask
 
 
-def ask_folder(title: str) -> Callable[[QWidget], Path | None]:
-    """A function that asks for a folder."""
+def ask_folder(title: str, place: Place = "cts") -> Callable[[QWidget], Path | None]:
+    """A function that asks for a folder, first where one of its kind was found last."""
 
     def ask(parent: QWidget) -> Path | None:
-        name = QFileDialog.getExistingDirectory(parent, title)
-        return Path(name) if name else None
+        return _noted(QFileDialog.getExistingDirectory(parent, title, last_folder(place)), place)
 
     return ask
+
+
+def _noted(name: str, place: Place) -> Path | None:
+    if not name:
+        return None
+    note_folder(place, Path(name))
+    return Path(name)
 
 
 class ChoiceBox(QWidget):

@@ -34,7 +34,7 @@ class Controller(QObject):
 
     All signals are sent in the main thread. ``said`` carries one line and whether it tells of a failure;
     ``asked`` an exception that only the user can settle (consent to a file, a model card, the choice of a DICOM series);
-    ``noted`` a line on a learned attacker.
+    ``noted`` a line on a learned attacker; ``ended`` is the last one.
     """
 
     phase_changed = Signal(object)
@@ -49,6 +49,7 @@ class Controller(QObject):
     picked = Signal(object)
     trained = Signal(object)
     noted = Signal(object)
+    ended = Signal()
 
     def __init__(self, core: Core) -> None:
         super().__init__()
@@ -137,6 +138,13 @@ class Controller(QObject):
         self._start(side.phase, lambda token: side.start(wish, token))
         self._side = side
         return True
+
+    def leave(self) -> None:
+        """Nothing is in hand any more, and nothing is found."""
+        if not self.phase.busy:
+            self.in_hand = self.outcome = self.saved_to = None
+            self.walker.clear()
+            self._enter(Phase.IDLE)
 
     def take_up(self, outcome: Outcome, saved_to: Path) -> None:
         """What was found and saved before is the outcome now; a case on another CT is in hand no longer."""
@@ -235,7 +243,9 @@ class Controller(QObject):
 
     def shut_down(self) -> None:
         """Cancel and let the thread end; returns at once, and nothing is sent afterwards."""
-        self.closed = True
+        if not self.closed:
+            self.closed = True
+            self.ended.emit()
         for signal in (self._worker.stepped, self._worker.returned, self._worker.raised):
             try:
                 signal.disconnect()

@@ -17,6 +17,8 @@ from .controller import Controller
 from .core import Core, Offers, PackageCore, Saved
 from .draws_panel import DrawsPanel
 from .drop_slider import DropSlider
+from .first_steps import FirstSteps
+from .habits import apply_defaults
 from .in_hand import AttackerNote, CaseInHand, CtToShow, Outcome, TrainingEnd, opening_notes
 from .inputs_panel import InputsPanel
 from .job_panel import JobPanel
@@ -27,9 +29,12 @@ from .message_line import MessageLine
 from .network_panel import NetworkPanel
 from .open_layers import OpenLayers
 from .organs_panel import OrgansPanel
+from .presentation.presenter import Presenter
 from .questions import ask_save_folder, settle
 from .result_panel import ResultPanel
 from .state import Phase
+from .take_along.panel import TakeAlongPanel
+from .taking_up import TakingUp
 from .training_panel import TrainingPanel
 from .walk_panel import WalkPanel
 from .wishes import AttackWish, CaseWish, Names
@@ -57,8 +62,10 @@ class AttackDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._docked = False
-        self.controller = Controller(core or PackageCore())
+        core = core or PackageCore()
+        self.controller = Controller(core)
         self.layers = CaseLayers(napari_viewer)
+        self.first_steps = FirstSteps()
         self.inputs = InputsPanel()
         self.network = NetworkPanel()
         self.organs = OrgansPanel()
@@ -69,6 +76,7 @@ class AttackDock(QWidget):
         self.job = JobPanel()
         self.draws = DrawsPanel()
         self.result = ResultPanel()
+        self.take_along = TakeAlongPanel(self.controller, core)
         self.training = TrainingPanel()
         self._target: float | None = None
         self._message = MessageLine()
@@ -84,6 +92,10 @@ class AttackDock(QWidget):
         self._open_layers = OpenLayers(
             napari_viewer, self.inputs, self.training, lambda: not self.controller.phase.busy
         )
+        self.bundles = TakingUp(napari_viewer, self)
+        self.presenter = Presenter(self)
+        self.take_along.present_asked.connect(self.presenter.open)
+        apply_defaults(self)
         self._on_phase(Phase.IDLE)
 
     # What the user asks for
@@ -131,11 +143,23 @@ class AttackDock(QWidget):
         if not self.controller.closed:
             self._opening_timer.stop()
             self._open_layers.let_go()
+            self.bundles.let_go()
+            self.presenter.leave()
             self.layers.disconnect_all()
             self.after.let_go()
             self.controller.shut_down()
 
     # Wishes from the panels
+
+    @property
+    def viewer(self) -> napari.Viewer:
+        return self._viewer
+
+    def settings(self, otherwise: Any) -> tuple[CaseWish, AttackWish]:
+        """What is chosen, for other CTs too, as ``train`` takes it; ``otherwise`` is a CT where none is chosen."""
+        attack = self._attack_wish()
+        attack = replace(attack, organs=()) if self.organs.all_chosen else attack
+        return replace(self.inputs.wish(otherwise), labels=self.network.wished_names()), attack
 
     def _attack_wish(self) -> AttackWish:
         organs = self.organs.chosen()
@@ -243,6 +267,7 @@ class AttackDock(QWidget):
     def _on_inputs(self) -> None:
         """Both chosen: the case is opened, unless a result would be lost by it."""
         self._on_phase(self.controller.phase)
+        self.first_steps.setVisible(self.inputs.ct.value() is None)
         if self.inputs.complete and self.controller.outcome is None and not self.controller.phase.busy:
             self._opening_timer.start()
 
@@ -256,9 +281,9 @@ class AttackDock(QWidget):
 
     def _lay_out(self) -> None:
         groups: list[list[QWidget]] = [
-            [self.inputs, self.network],
+            [self.first_steps, self.inputs, self.network],
             [self.organs, self.slider, self.walk, self.attacker, self.limits],
-            [self.job, self._message, self.draws, self.result],
+            [self.job, self._message, self.draws, self.result, self.take_along],
             [self.training],
         ]
         outer = QVBoxLayout(self)
@@ -286,6 +311,8 @@ class AttackDock(QWidget):
         self.training.train.clicked.connect(self.train)
         self.training.stop.clicked.connect(controller.cancel)
         self.inputs.changed.connect(self._on_inputs)
+        self.first_steps.open_asked.connect(lambda: self.inputs.ct.set_value(self.inputs.ask_ct(self)))
+        self.first_steps.sample_asked.connect(lambda: self._viewer.open_sample("napari-advseg", "phantom"))
         self.inputs.draw_asked.connect(self._on_draw)
         self.inputs.open_button.clicked.connect(self.open_case)
         self.inputs.network.changed.connect(self.network.clear)

@@ -26,10 +26,11 @@ class InputsPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.ask_ct = ask_file("Open a CT", _IMAGES)
         self.ct = ChoiceBox(
             "choose a CT…",
             [
-                Browse("File", "A NIfTI, NRRD, MHA or DICOM file", ask_file("Open a CT", _IMAGES)),
+                Browse("File", "A NIfTI, NRRD, MHA or DICOM file", self.ask_ct),
                 Browse("Folder", "A folder with the slices of a DICOM series", ask_folder("Open a DICOM folder")),
             ],
             "The CT: an open image layer (its world taken as mm: Superior, Posterior, Left), a file, a DICOM folder",
@@ -40,9 +41,13 @@ class InputsPanel(QWidget):
                 Browse(
                     "File",
                     "A checkpoint, or a zip of an nnU-Net result or a MONAI bundle",
-                    ask_file("Open a checkpoint", _NETWORKS),
+                    ask_file("Open a checkpoint", _NETWORKS, "networks"),
                 ),
-                Browse("Folder", "An nnU-Net results folder, or a MONAI bundle", ask_folder("Open a model folder")),
+                Browse(
+                    "Folder",
+                    "An nnU-Net results folder, or a MONAI bundle",
+                    ask_folder("Open a model folder", "networks"),
+                ),
             ],
             "The segmentation network to be attacked",
         )

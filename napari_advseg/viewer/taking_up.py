@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject
 
 from .in_hand import CaseInHand, Outcome
 from .later import later
-from .layers import known
+from .layers import known, outline_layers
 from .reader import RECALLED
 from .recalled import Recalled, reopened
 from .side_job import SideJob
@@ -64,6 +64,7 @@ class TakingUp(QObject):
         else:
             dock.layers.show_outcome(recalled.outcome)
             dock.result.show_outcome(recalled.outcome)
+        outline_layers(self._viewer, recalled.scene.case_id)
         ct = dock.layers.ct_layer(recalled.scene.case_id)
         if ct is not None and recalled.whole:
             dock.inputs.ct.set_value(ct)

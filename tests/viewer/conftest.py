@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+os.environ["NAPARI_CONFIG"] = ""  # nobody's preferences are read or written
 HERE = Path(__file__).parent
 HAS_DISPLAY = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..controller import Controller
 from ..in_hand import CtToShow
-from ..layers import remove_case
 from ..recalled import Recalled
 from ..taking_up import open_dock
 from ..wishes import AttackWish, CaseWish
@@ -96,7 +95,7 @@ class DockDesk:
         self.dock.bundles.take(recalled)
 
     def put_away(self, case_id: str) -> None:
-        remove_case(self._viewer, case_id)
+        self.dock.layers.put_away(case_id)
 
 
 def _names_file(names: Any) -> Path | None:

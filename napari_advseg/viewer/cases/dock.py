@@ -65,14 +65,18 @@ class CasesDock(QWidget):
         self.source = ChoiceBox(
             "choose a list…",
             [
-                Browse("Folder", "CTs, a folder per case, nnU-Net, BIDS", ask_folder("Open a folder of cases")),
-                Browse("CSV", "A table with the columns case and ct", ask_file("Open a list", "CSV (*.csv *.tsv)")),
+                Browse(
+                    "Folder", "CTs, a folder per case, nnU-Net, BIDS", ask_folder("Open a folder of cases", "lists")
+                ),
+                Browse(
+                    "CSV", "A table with the columns case and ct", ask_file("Open a list", "CSV (*.csv *.tsv)", "lists")
+                ),
             ],
             "A folder of CTs, with or without labels, or a CSV that names them",
         )
         self.work = ChoiceBox(
             "beside the list",
-            [Browse("Folder", "Where the bundles go", ask_folder("Choose the work folder"))],
+            [Browse("Folder", "Where the bundles go", ask_folder("Choose the work folder", "written"))],
             "Every attack is saved here as it is done; attack all goes on where it was",
         )
         self.file_names = QCheckBox("File names")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtGui import QImage, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QShortcut, QWheelEvent
+from qtpy.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QWheelEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ class PresentationWindow(QWidget):
         self.slider.valueChanged.connect(lambda value: self.drop_asked.emit(value / STEPS))
         for picture in (self.clean, self.attacked):
             picture.scrolled.connect(self.scrolled)
-        QShortcut(QKeySequence("F11"), self).activated.connect(self.close)
 
     def set_drop(self, drop: float, most: float, *, can_change: bool) -> None:
         """Where the slider stands, how far it goes, and whether it may be moved."""
@@ -109,8 +108,8 @@ class PresentationWindow(QWidget):
         self.slider.setEnabled(can_change)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape leaves."""
-        if event.key() == Qt.Key.Key_Escape:
+        """Escape and F11 leave."""
+        if event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_F11):
             self.close()
         else:
             super().keyPressEvent(event)

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
+from ..habits import last_folder, note_folder
 from ..side_job import SideJob
 from ..state import Phase
 from .exports import write_kind
@@ -96,8 +97,12 @@ class TakeAlongPanel(QWidget):
 
 def ask_where(parent: QWidget, title: str, proposed: str, filters: str) -> Path | None:
     """A file to write; None where the user names none."""
-    name, _ = QFileDialog.getSaveFileName(parent, title, proposed, filters)
-    return Path(name) if name else None
+    folder = last_folder("written")
+    name, _ = QFileDialog.getSaveFileName(parent, title, str(Path(folder) / proposed) if folder else proposed, filters)
+    if not name:
+        return None
+    note_folder("written", Path(name))
+    return Path(name)
 
 
 def folder_link(path: Path) -> str:

@@ -91,7 +91,7 @@ class FakeCases:
         finding = Finding(case, make_result(case, wish, 0.3), EVIDENCE)
         found = finding_scene(finding, case_id)
         scene = Scene(case_id, tuple(all_plans([case_scene(case, case_id), found])), found.focus)
-        made = SimpleNamespace(record={}, region="", organs=())
+        made = SimpleNamespace(record={}, region="", organs=(), grid=ct.grid)
         return Recalled(
             bundle, scene, Outcome(case_id, finding, found, wish, live=False), made, True, "From the bundle."
         )  # type: ignore[arg-type]

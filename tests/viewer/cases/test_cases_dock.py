@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QShortcut
 from viewer.cases.fake_cases import FakeCases
 from viewer.fake_core import FakeCore
 
 from napari_advseg.viewer.cases.desk import DockDesk
-from napari_advseg.viewer.cases.dock import CasesDock
+from napari_advseg.viewer.cases.dock import NEXT_KEY, PREVIOUS_KEY, CasesDock
 from napari_advseg.viewer.layers import known, layers_of
 from napari_advseg.viewer.state import Phase
 
@@ -92,19 +93,14 @@ def test_a_clicked_case_is_shown_and_opened_with_the_chosen_network(make: Make, 
 def test_keys_go_through_the_list(make: Make, qtbot: Any, folder: Path) -> None:
     cases, _ = make(FakeCases())
     listed(cases, qtbot, folder)
-    cases.show()
-    qtbot.waitExposed(cases)
-    cases.activateWindow()
-    cases.table.setFocus()
-    qtbot.keyClick(cases.table, Qt.Key.Key_PageDown, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: cases.state.current == 0, timeout=5_000)
-    qtbot.keyClick(cases.table, Qt.Key.Key_PageDown, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: cases.state.current == 1, timeout=5_000)
-    qtbot.keyClick(cases.table, Qt.Key.Key_PageUp, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: cases.state.current == 0, timeout=5_000)
+    keys = {shortcut.key().toString(): shortcut for shortcut in cases.findChildren(QShortcut)}
+    assert {shortcut.context() for shortcut in keys.values()} == {Qt.ShortcutContext.WindowShortcut}
+    for key, current in ((NEXT_KEY, 0), (NEXT_KEY, 1), (PREVIOUS_KEY, 0)):
+        keys[key].activated.emit()  # a key press needs a window that a window manager has activated
+        assert cases.state.current == current
     cases.table.setCurrentCell(2, 0)
     qtbot.keyClick(cases.table, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: cases.state.current == 2, timeout=5_000)
+    assert cases.state.current == 2
 
 
 def test_attack_all_runs_beside_looking_and_is_cancelled(make: Make, qtbot: Any, folder: Path) -> None:

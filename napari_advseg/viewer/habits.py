@@ -1,0 +1,48 @@
+"""What the user prefers and where files were found last, kept in napari's preferences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .dock import AttackDock
+
+Place = Literal["cts", "networks", "lists", "written"]
+_PLUGIN = "napari-advseg"
+_this_session: dict[str, str] = {}  # where napari keeps nothing for this plugin
+
+
+def preferences(section: str) -> Any | None:
+    """A section of the plugin's preferences; None where this napari has none."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        return getattr(get_plugin_settings(_PLUGIN), section)
+    except (ImportError, KeyError, AttributeError):
+        return None
+
+
+def apply_defaults(dock: AttackDock) -> None:
+    """Set the dock to the preferred drop, tolerance and intensity change."""
+    preferred = preferences("attack")
+    if preferred is not None:
+        dock.slider.set_drop(float(preferred.drop))
+        dock.limits.tolerance.setValue(float(preferred.tolerance))
+        dock.limits.max_hu.setValue(float(preferred.max_hu))
+
+
+def last_folder(place: Place) -> str:
+    """Where a file of this kind was found or written last; "" where that is not known or gone."""
+    folders = preferences("folders")
+    said = _this_session.get(place, "") if folders is None else str(getattr(folders, place))
+    return said if said and Path(said).is_dir() else ""
+
+
+def note_folder(place: Place, path: Path) -> None:
+    """A file of this kind has been found or written here."""
+    folder, folders = str(path.absolute().parent), preferences("folders")
+    if folders is None:
+        _this_session[place] = folder
+    else:
+        setattr(folders, place, folder)
