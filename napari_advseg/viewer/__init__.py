@@ -6,12 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cases.dock import CasesDock
+    from .compare.panel import CompareDock
     from .dock import AttackDock
     from .open import open_in_napari, show_until_closed
 
-_WHERE = {"AttackDock": "dock", "open_in_napari": "open", "show_until_closed": "open"}
+_WHERE = {
+    "AttackDock": "dock",
+    "CasesDock": "cases.dock",
+    "CompareDock": "compare.panel",
+    "open_in_napari": "open",
+    "show_until_closed": "open",
+}
 
-__all__ = ["AttackDock", "open_in_napari", "show_until_closed"]
+__all__ = ["AttackDock", "CasesDock", "CompareDock", "open_in_napari", "show_until_closed"]
 
 
 def __getattr__(name: str) -> Any:

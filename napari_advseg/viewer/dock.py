@@ -13,6 +13,7 @@ from .after_run import AfterRun
 from .attacker_panel import AttackerPanel
 from .case_layers import CaseLayers
 from .column import scrolling_column
+from .compare.open_button import OpenButton
 from .controller import Controller
 from .core import Core, Offers, PackageCore, Saved
 from .draws_panel import DrawsPanel
@@ -283,7 +284,7 @@ class AttackDock(QWidget):
         groups: list[list[QWidget]] = [
             [self.first_steps, self.inputs, self.network],
             [self.organs, self.slider, self.walk, self.attacker, self.limits],
-            [self.job, self._message, self.draws, self.result, self.take_along],
+            [self.job, self._message, self.draws, self.result, self.take_along, OpenButton(self._viewer)],
             [self.training],
         ]
         outer = QVBoxLayout(self)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from .training_panel import TrainingPanel
 
 
+def can_be_reference(layer: Labels) -> bool:
+    """Whether a segmentation is one, not a map made for comparing."""
+    return "compare" not in known(layer)
+
+
 class OpenLayers:
     """Watches the layer list until :meth:`let_go`. ``free`` says whether a sample may become the case now."""
 
@@ -30,7 +35,7 @@ class OpenLayers:
     def offer(self) -> None:
         """List the open layers in the panels."""
         images = [layer for layer in self._viewer.layers if isinstance(layer, Image) and can_be_ct(layer)]
-        labels = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        labels = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and can_be_reference(layer)]
         self._inputs.offer_layers(images, labels)
         self._training.offer_layers(cts_to_learn_from(images))
 

@@ -13,6 +13,7 @@ from .arrows import drawn_length, thin_arrows
 from .layer_source import KEY
 from .placement import Placement
 from .renaming import organ_features
+from .shown_field import ShownField
 
 if TYPE_CHECKING:
     from ..case import Case, Finding
@@ -99,7 +100,7 @@ def finding_scene(finding: Finding, case_id: str) -> Scene:
                 "blending": "additive",
                 "contrast_limits": (0.0, max(0.1, budget.max_displacement_mm)),
                 "visible": False,
-                "metadata": _metadata(case_id, "shift", None),
+                "metadata": _metadata(case_id, "shift", None, field=ShownField.of(placement, result.displacement)),
             },
         )
     )
@@ -131,17 +132,9 @@ def finding_scene(finding: Finding, case_id: str) -> Scene:
             contour=1,
         )
     )
-    plans.append(
-        _labels_plan(
-            case,
-            case_id,
-            placement,
-            "attacked",
-            result.attacked_labels,
-            "Segmentation of the perturbed CT",
-            opacity=0.45,
-        )
-    )
+    attacked = result.attacked_labels, "Segmentation of the perturbed CT"
+    plans.append(_labels_plan(case, case_id, placement, "attacked", *attacked, opacity=0.45))
+    plans[-1].options["metadata"][KEY]["scored"] = tuple(organ.id for organ in result.organs)
     plans.append(_arrows_plan(finding, case_id, placement))
     return Scene(case_id, tuple(plans), _focus(finding, placement))
 
