@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from .in_hand import CaseInHand, CtToShow, Outcome
-from .in_place import show_in_place
+from .in_place import InPlace
 from .layers import clear_result, go_to, layers_of, remove_case, rename_organs, show_scene
 from .placement import Placement
 from .region_drawing import drawing_layer, drawn_box
@@ -28,6 +28,7 @@ class CaseLayers:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = self._viewer = viewer
+        self._in_place = InPlace()
         self._placement: Placement | None = None
         self._outcome: Outcome | None = None
         self._waiting: list[LayerPlan] = []
@@ -82,7 +83,7 @@ class CaseLayers:
         self._outcome = outcome
         waiting = {plan.role for plan in self._waiting}
         self._waiting = [plan for plan in outcome.scene.plans if plan.role in waiting]
-        show_in_place(self._viewer, outcome.scene)
+        self._in_place.show(self._viewer, outcome.scene)
 
     def go_to_slices(self, case_id: str, index: tuple[int, int, int]) -> None:
         """Go to a voxel of the CT's own array, (z, y, x)."""

@@ -27,6 +27,8 @@ _TIPS = (
 _LINE = 24  # pixels per row
 _MOST_LINES = 9
 _WAITING = "…"
+_SMALL = 0.85  # of the font, so that the names have room beside six numbers
+_NARROW = "QTableView::item, QHeaderView::section { padding: 1px 2px; }"
 
 
 class OrganRowsTable(QTableWidget):
@@ -45,7 +47,12 @@ class OrganRowsTable(QTableWidget):
         self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setToolTip(_TIPS[0])
+        font = self.font()
+        font.setPointSizeF(max(7.0, font.pointSizeF() * _SMALL))
         header = self.horizontalHeader()
+        for widget in (self, header):
+            widget.setFont(font)
+            widget.setStyleSheet(_NARROW)
         header.setMinimumSectionSize(20)
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -61,9 +68,10 @@ class OrganRowsTable(QTableWidget):
             name = QTableWidgetItem(organ_icon(organ), organ.name.replace("_", " "))
             name.setToolTip(name.text())
             self.setItem(row, 0, name)
-            dice = (f"{organ.clean:.3f}", f"{organ.attacked:.3f}", f"{organ.drop:.3f}")
-            for column, text in enumerate((*dice, _WAITING, _WAITING, _WAITING), start=1):
-                self._put(row, column, text)
+            for column, dice in enumerate((organ.clean, organ.attacked, organ.drop), start=1):
+                self._put(row, column, dice_text(dice), f"{dice:.4f}")
+            for column in range(4, len(COLUMNS)):
+                self._put(row, column, _WAITING)
             self.setRowHeight(row, _LINE)
         self.setFixedHeight(_LINE * (min(len(organs), _MOST_LINES) + 1) + 8)
 
@@ -83,6 +91,11 @@ class OrganRowsTable(QTableWidget):
         cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         cell.setToolTip(tip)
         self.setItem(row, column, cell)
+
+
+def dice_text(dice: float) -> str:
+    """Two digits; the tooltip tells more."""
+    return "0.00" if abs(dice) < 0.005 else f"{dice:.2f}"
 
 
 def volume_text(millilitres: float) -> str:

@@ -220,7 +220,7 @@ def test_the_table_tells_volumes_and_distances_of_what_is_shown(ready: Any, qtbo
     ask(ready, qtbot, 0.1)
     qtbot.waitUntil(lambda: "…" not in texts(), timeout=10_000)
     row = organ_table(shown(ready))[0]
-    assert texts()[:4] == ["liver", f"{row.clean_dice:.3f}", f"{row.attacked_dice:.3f}", f"{row.drop:.3f}"]
+    assert texts()[:4] == ["liver", f"{row.clean_dice:.2f}", f"{row.attacked_dice:.2f}", f"{row.drop:.2f}"]
     assert texts()[4] == f"{row.attacked_ml:.1f}"
     assert float(texts()[5].replace("−", "-")) == pytest.approx(row.change_ml, abs=0.05)
     assert row.change_ml < 0
