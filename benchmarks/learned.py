@@ -59,8 +59,8 @@ class Attacked:
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
     Attacked("unet2d", "unet2d", 300),
-    Attacked("attention2d", "attention2d", 200),
-    Attacked("swin2d", "swin2d", 200),
+    Attacked("attention2d", "attention2d", 100, ("--start-from", "phantom2d")),
+    Attacked("swin2d", "swin2d", 100, ("--start-from", "phantom2d")),
     Attacked("unet3d", "unet3d", 120, ("--patients", "14")),
 )
 REAL = Attacked("abdomen2d", "abdomen2d", 200, ("--patients", "10"))

@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--label-names", type=Path)
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--start-from", help="an attacker's folder or name")
     parser.add_argument("--no-critic", action="store_true")
     parser.add_argument("--no-conditioning", action="store_true")
     parser.add_argument("--no-deformation", action="store_true")
@@ -86,6 +87,7 @@ def main() -> None:
         settings=TrainingSettings(steps=args.steps, **({"realism": 0.0} if args.no_critic else {})),
         attack=AttackRequest(deformation=not args.no_deformation, appearance=not args.no_appearance),
         conditioned=not args.no_conditioning,
+        start_from=args.start_from,
         validation=0.15,
     )
     started, said = time.monotonic(), -30.0

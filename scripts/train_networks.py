@@ -3,8 +3,8 @@
     python scripts/train_networks.py NAME... --out FOLDER          of phantom2d, unet2d, attention2d, swin2d, unet3d
     python scripts/train_networks.py abdomen2d --ct CT --labels LABELS --label-names JSON --out FOLDER
 
-``phantom2d``, a residual U-Net, is the one that is shipped (in napari_advseg/samples). Made training patients have seeds from 1000 up; the
-Dice in their cards is that of the held-out seeds 0 to 19.
+``phantom2d``, a residual U-Net, is the one that is shipped (in napari_advseg/samples). Made training patients have seeds
+from 1000 up; the Dice in their cards is that of the held-out seeds 0 to 19.
 """
 
 from __future__ import annotations
@@ -65,10 +65,9 @@ RECIPES = {
     "attention2d": Recipe("AttentionUnet", _arguments(2, _PHANTOM, channels=[16, 32, 64], strides=[2, 2])),
     "swin2d": Recipe(
         "SwinUNETR",
-        _arguments(2, _PHANTOM, feature_size=12, depths=[1, 1, 1, 1], num_heads=[2, 4, 6, 8], norm_name="instance"),
-        steps=300,
+        _arguments(2, _PHANTOM, feature_size=12, depths=[1, 1, 1, 1], num_heads=[2, 4, 6, 8], norm_name="batch"),
         batch=8,
-        rate=2e-3,
+        rate=3e-3,
         divisible_by=32,
     ),
     "unet3d": Recipe(

@@ -75,6 +75,10 @@ class AttackResult:
         "" where the attack ran to its end, else why it did not ("cancelled").
     attacker
         What found the change: "search" or "generator".
+    generated
+        What was done with a learned attacker's change: "alone", "strength" or "start"; "" for the search.
+    generator_sha256
+        Of the learned attacker's weights.
     note
         What a reader of the result must know of the attacker; "" for nothing.
     repeats
@@ -101,6 +105,8 @@ class AttackResult:
     seed: int
     stopped: str = ""
     attacker: str = "search"
+    generated: str = ""
+    generator_sha256: str = ""
     note: str = ""
     repeats: Repeats | None = None
 

@@ -61,6 +61,8 @@ def result_from_bundle(bundle: Bundle, ct: Volume, device: torch.device | None =
         seed=record["seed"],
         stopped=record.get("stopped", ""),
         attacker=record["attacker"],
+        generated=record.get("generated", ""),
+        generator_sha256=record.get("generator_sha256", ""),
         note=record.get("attacker_note", ""),
         repeats=None if not repeats else Repeats(tuple(repeats["drops"])),
     )

@@ -23,11 +23,11 @@ from ..attacks import (
     set_strength,
 )
 from ..evidence import Evidence, measure_control, measure_evidence, save_bundle
-from ..generator import Attacker, AttackerCard
+from ..generator import WEIGHTS, Attacker, AttackerCard
 from ..networks import SegmentationNetwork
 from ..samples import attacker_folder
 from ..synthesis import Kind, Synthesis
-from ..volume import Region, organ_key
+from ..volume import Region, file_sha256, organ_key
 from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
 
@@ -96,7 +96,8 @@ def _attacking(
     """The search, or the learned attacker where one is asked for."""
     if request.attacker == "search":
         return (yield from search(target, settings, case.clean_labels, cancel))
-    attacker = Attacker.load(attacker_folder(request.attacker), case.network.device)
+    folder = Path(attacker_folder(request.attacker))
+    attacker = Attacker.load(folder, case.network.device)
     attacker.fits(case.network.card, target.synthesis.kind)
     note = attacker.warning(case.network.card)
     yield Progress(note or "Generating the change", 0.0)
@@ -112,7 +113,10 @@ def _attacking(
         most = 1 if request.generated == "alone" else _GENERATED_PASSES
         result = yield from set_strength(target, settings, parameters, case.clean_labels, cancel, most=most)
     cost = replace(result.cost, forward=result.cost.forward + passes)
-    return replace(result, attacker="generator", note=note, cost=cost)
+    sha256 = file_sha256([folder / WEIGHTS])
+    return replace(
+        result, attacker="generator", generated=request.generated, generator_sha256=sha256, note=note, cost=cost
+    )
 
 
 def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]:

@@ -14,6 +14,7 @@ from ..attacks import Cancelled, CancelToken, Measured, Progress, Target
 from ..evidence import draw_examples
 from ..generator import Attacker, AttackerCard, Crew, TrainingSettings, draw_curves, train
 from ..networks import SegmentationNetwork, open_network
+from ..samples import attacker_folder
 from ..synthesis import Budget
 from ..volume import organ_key
 from .case import Case, open_case
@@ -42,6 +43,9 @@ class TrainingRequest(BaseModel):
         Least and greatest drop to learn, Dice points of 1.
     conditioned
         False for a comparison: the generator is not told the drop.
+    start_from
+        A learned attacker, its folder or the name of a shipped one, whose generator this one sets out from: an attacker
+        of another network of the same classes needs fewer steps than a new one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -54,6 +58,7 @@ class TrainingRequest(BaseModel):
     validation: float = Field(0.2, ge=0, lt=1)
     drops: tuple[float, float] = (0.02, 0.8)
     conditioned: bool = True
+    start_from: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +111,8 @@ def train_attacker(
     held_out = _targets(cases[len(own) :], request.attack)
 
     card = card_for(network, request).model_copy(update={"cases": len(order) - kept_out})
-    training = train(learning, card, request.settings, request.out, cancel, crew)
+    start = None if request.start_from is None else Attacker.load(attacker_folder(request.start_from), crew.device)
+    training = train(learning, card, request.settings, request.out, cancel, crew, start)
     attacker = yield from scaled(training, _OPENING_SHARE, _TRAINING_SHARE)
     if crew.rank > 0:
         return Trained(attacker, {})

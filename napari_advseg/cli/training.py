@@ -26,6 +26,9 @@ def train(
     ] = None,
     label_names: Annotated[Path | None, typer.Option(help="JSON that names the ids of the labels.")] = None,
     steps: Annotated[int, typer.Option(help="Training steps, one CT per process each.")] = 1500,
+    start_from: Annotated[
+        str | None, typer.Option(help="A learned attacker of like classes to set out from: fewer steps will do.")
+    ] = None,
     organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
     max_displacement_mm: Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")] = None,
     max_hu: Annotated[float, typer.Option(help="Greatest intensity change, HU.")] = 15.0,
@@ -62,6 +65,7 @@ def train(
             organs=names(organs), max_displacement_mm=max_displacement_mm, max_hu=max_hu,
             deformation=deformation, appearance=appearance,
         ),
+        start_from=start_from,
         validation=validation,
         drops=(least_drop, greatest_drop),
     )  # fmt: skip

@@ -86,6 +86,8 @@ def result_record(result: AttackResult, evidence: Evidence, network: Segmentatio
         "strength_path": [[point.strength, point.drop] for point in result.path],
         "region": str(result.synthesis.region),
         "attacker": result.attacker,
+        "generated": result.generated,
+        "generator_sha256": result.generator_sha256,
         "attacker_note": result.note,
         "interpolation": result.synthesis.kind.interpolation,
         "seed": result.seed,

@@ -42,11 +42,10 @@ def reproduction(bundle: Bundle) -> Reproduction:
     words += ["--organs", ",".join(organ.name for organ in bundle.organs), *_settings(bundle)]
     if record["attacker"] != "search":
         words += ["--attacker", "ATTACKER"]
-        placeholders.append(("ATTACKER", f"the learned attacker for {network['name']}: its folder, or its name"))
-        if record["cost"].get("backward"):
-            words += ["--generated", "start"]
-        elif len([point for point in bundle.points if point.strength > 0]) == 1 and not record["reached"]:
-            words += ["--generated", "alone"]
+        weights = f", whose weights have the SHA-256 {sha}" if (sha := record.get("generator_sha256")) else ""
+        placeholders.append(("ATTACKER", f"the folder or the name of the learned attacker{weights}"))
+        if record.get("generated"):
+            words += ["--generated", record["generated"]]
     if record.get("stopped"):
         remarks.append("This attack was stopped before its end; run to its end it may find another change.")
     if str(record.get("device", "cpu")) != "cpu":

@@ -1,6 +1,6 @@
 """The learned attacker: generator, critic, training, use."""
 
-from .attacker import Attacker, clean_features, draw_noise
+from .attacker import WEIGHTS, Attacker, clean_features, draw_noise
 from .card import AttackerCard
 from .crew import PRECISIONS, Crew, Precision
 from .curves import draw_curves
@@ -10,6 +10,7 @@ from .training import StepLog, train
 
 __all__ = [
     "PRECISIONS",
+    "WEIGHTS",
     "Attacker",
     "AttackerCard",
     "Crew",

@@ -57,6 +57,7 @@ def train(
     folder: Path,
     cancel: CancelToken,
     crew: Crew | None = None,
+    start: Attacker | None = None,
 ) -> Generator[Progress, None, Attacker]:
     """Train a generator on cases that are open; goes on where an earlier training in ``folder`` stopped.
 
@@ -66,16 +67,18 @@ def train(
         The CTs of this process.
     crew
         The processes that train together; None for this one alone.
+    start
+        An attacker, for instance of another network, whose generator this one sets out from.
 
     Raises
     ------
     ValueError
-        The folder holds a training with other settings or for another network.
+        The folder holds a training with other settings or for another network; ``start`` has another shape.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not targets:
         raise ValueError("there is no CT to train on")
-    run = _Training(targets, card, settings, folder, crew or Crew.alone(targets[0].placed.network.device))
+    run = _Training(targets, card, settings, folder, crew or Crew.alone(targets[0].placed.network.device), start)
     run.resume()
     if run.step:
         yield Progress(f"Going on after step {run.step} of {settings.steps}", run.step / settings.steps)
@@ -98,7 +101,13 @@ def train(
 
 class _Training:
     def __init__(
-        self, targets: Sequence[Target], card: AttackerCard, settings: TrainingSettings, folder: Path, crew: Crew
+        self,
+        targets: Sequence[Target],
+        card: AttackerCard,
+        settings: TrainingSettings,
+        folder: Path,
+        crew: Crew,
+        start: Attacker | None,
     ) -> None:
         self.targets, self.card, self.settings, self.folder, self.crew = targets, card, settings, folder, crew
         self.device = targets[0].placed.network.device
@@ -106,12 +115,14 @@ class _Training:
             torch.manual_seed(settings.seed)
             self.generator = FieldGenerator(card).to(self.device)
             self.critic = PatchCritic(card.dimensions).to(self.device)
+        if start is not None:
+            _take_over(self.generator, start)
         rate = settings.learning_rate
         self.optimiser = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.9))
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), rate / 2, betas=(0.5, 0.9))
         self.step = 0
         self._cases = card.cases or round(crew.mean(len(targets)) * crew.size)
-        self._identity = self._describe()
+        self._identity = self._describe(start)
         self._features: dict[int, Tensor] = {}
         self._logs: list[StepLog] = []
 
@@ -259,14 +270,29 @@ class _Training:
         if self.crew.rank == 0:
             write_log(self.folder, log_lines(self.folder)[: self.step])  # steps after the checkpoint are taken again
 
-    def _describe(self) -> str:
+    def _describe(self, start: Attacker | None) -> str:
         """What a training must have in common with one that it goes on from."""
         card = self.card.model_dump(mode="json")
         settings = self.settings.model_dump(mode="json", exclude={"save_every"})
         cts = [[*t.synthesis.ct.grid.shape, float(t.synthesis.ct.hu.sum(dtype=float))] for t in self.targets]
         digest = hashlib.sha256(json.dumps([self.crew.rank, cts]).encode()).digest()
         shares = self.crew.mean(float(int.from_bytes(digest[:5], "big")))
-        return json.dumps([card, settings, self.crew.size, self._cases, shares])
+        described = [card, settings, self.crew.size, self._cases, shares]
+        if start is not None:
+            described.append({name: float(value.double().sum()) for name, value in self.generator.state_dict().items()})
+        return json.dumps(described)
+
+
+def _take_over(generator: FieldGenerator, start: Attacker) -> None:
+    """The weights of another attacker; one line of error where its generator has another shape."""
+    try:
+        generator.load_state_dict(start.generator.state_dict())
+    except RuntimeError as fault:
+        mine, its = generator.card, start.card
+        raise ValueError(
+            f"the training cannot set out from the attacker of '{its.network}' ({its.dimensions}-D, {its.classes} classes, "
+            f"fields {its.fields}): this network's is {mine.dimensions}-D with {mine.classes} classes, fields {mine.fields}"
+        ) from fault
 
 
 def _go_on() -> None:

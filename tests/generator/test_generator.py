@@ -12,44 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_networks import CARD, Threshold, graded_ct
+from toy_attackers import CPU, toy_card, toy_network, toy_target, train_state
+from toy_networks import graded_ct
 
-from napari_advseg.attacks import CancelToken, SearchSettings, Target, score_organs, set_strength
+from napari_advseg.attacks import CancelToken, SearchSettings, set_strength
 from napari_advseg.case import AttackRequest, CaseRequest, TrainingRequest, finish, run, train_attacker
 from napari_advseg.case.python import attack, save_bundle
 from napari_advseg.evidence import verify_bundle
 from napari_advseg.generator import Attacker, AttackerCard, TrainingSettings, draw_noise, train
 from napari_advseg.generator.features import parameters_of, shown_to_generator
 from napari_advseg.generator.model import fold, unfold, with_neighbours
-from napari_advseg.networks import SegmentationNetwork, network_from_module
 from napari_advseg.samples import attacker_folder, load_sample
 from napari_advseg.synthesis import Budget, Kind, Synthesis
 from napari_advseg.volume import Grid, Region, Volume
-
-CPU = torch.device("cpu")
-
-
-def toy_network(dimensions: int = 3) -> SegmentationNetwork:
-    card = CARD.model_copy(update={"dimensions": dimensions, "sha256": "0" * 64})
-    return network_from_module(Threshold(), card, device="cpu")
-
-
-def toy_card(dimensions: int = 3, **given: object) -> AttackerCard:
-    content = {
-        "network": "toy", "network_sha256": "0" * 64, "classes": 2, "dimensions": dimensions, "spacing_mm": 4.0,
-        "width": 8, "max_displacement_mm": 3.0, "max_hu": 12.0, "velocity_mm": 9.0, "appearance_mm": (6.0,),
-    }  # fmt: skip
-    return AttackerCard.model_validate(content | given)
-
-
-def toy_target(dimensions: int = 3) -> Target:
-    ct, reference = graded_ct()
-    network = toy_network(dimensions)
-    placed = network.on(ct.grid)
-    organs = score_organs(network.card.labels, placed.labels(torch.from_numpy(ct.hu)), reference)
-    card = toy_card(dimensions)
-    kind = card.kind(network.card.slice_axis(ct.grid))
-    return Target(placed, Synthesis(ct, Region.whole(ct.grid), card.budget, kind, CPU), reference, organs)
 
 
 @pytest.mark.parametrize("still_axis", [None, 0, 2])
@@ -86,13 +61,6 @@ def test_one_pass_gives_a_change_within_the_budget_on_any_grid(dimensions: int) 
         assert float(change.appearance.abs().max()) <= 12.0
         assert torch.equal(parameters, attacker.generate(target, drop, seed=3))
         assert not torch.equal(parameters, attacker.generate(target, drop, seed=4))
-
-
-def train_state(dimensions: int):
-    from napari_advseg.generator import FieldGenerator
-
-    torch.manual_seed(1)
-    return FieldGenerator(toy_card(dimensions)).eval()
 
 
 def test_slices_are_shown_with_their_neighbours() -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from test_generator import toy_card, toy_target
+from toy_attackers import toy_card, toy_target
 
 from napari_advseg.attacks import CancelToken
 from napari_advseg.case import finish
