@@ -76,7 +76,7 @@ def test_the_sliders_move_together(make_dock: MakeDock, qtbot: Any) -> None:
     dock = make_dock(FakeCore())
     window = presented(dock, qtbot)
     assert window.slider.value() == 30
-    assert window.slider.maximum() == 91
+    assert window.slider.maximum() == round(dock.slider.most() * 100)
     window.slider.setValue(12)
     assert dock.slider.drop() == 0.12
     dock.slider.set_drop(0.2)

@@ -243,8 +243,9 @@ class CasesController(QObject):
             self.state.say(f"{count} case{'s' if count > 1 else ''}. Click one to open it, or attack all.")
             self._survey(value)
             return
-        if isinstance(value, Recalled):
-            self._desk.show_recalled(value)
+        index = self.case_of(value.scene.case_id) if isinstance(value, Recalled) else None
+        if isinstance(value, Recalled) and index is not None and self.cases is not None:
+            self._desk.show_recalled(value, self.cases.cases[index])
         self.rest()
 
     def _on_fault(self, job: Job, fault: BaseException) -> None:

@@ -33,7 +33,7 @@ class Desk(Protocol):
 
     def show_only_ct(self, shown: CtToShow) -> None: ...
 
-    def show_recalled(self, recalled: Recalled) -> None: ...
+    def show_recalled(self, recalled: Recalled, case: Any) -> None: ...
 
     def put_away(self, case_id: str) -> None: ...
 
@@ -87,12 +87,16 @@ class DockDesk:
         """The CT of a case whose bundle is being read."""
         self.dock.layers.show_ct(shown)
 
-    def show_recalled(self, recalled: Recalled) -> None:
-        """The CT, the network's segmentation of it, and what was found."""
+    def show_recalled(self, recalled: Recalled, case: Any) -> None:
+        """The CT, the network's segmentation of it, and what was found; the case's labels are chosen, too."""
         from ..layers import show_scene
 
         show_scene(self._viewer, replace(recalled.scene, plans=recalled.clean_plans))
-        self.dock.bundles.take(recalled)
+        dock = self.dock
+        dock.bundles.take(recalled)
+        if recalled.whole:
+            dock.inputs.reference.set_value(case.reference)
+            dock.inputs.label_names.set_value(_names_file(case.label_names))
 
     def put_away(self, case_id: str) -> None:
         self.dock.layers.put_away(case_id)

@@ -174,7 +174,7 @@ class FakeDesk:
     def show_only_ct(self, shown: CtToShow) -> None:
         self.bare.append(shown)
 
-    def show_recalled(self, recalled: Recalled) -> None:
+    def show_recalled(self, recalled: Recalled, case: Any) -> None:
         self.recalled.append(recalled)
 
     def put_away(self, case_id: str) -> None:
