@@ -14,7 +14,7 @@ from .strength_walk import Step
 if TYPE_CHECKING:
     from .dock import AttackDock
 
-WORST_KEY = "W"
+WORST_KEY = "Shift-S"  # the worst slice; napari and the compare tools use no such key
 
 
 class AfterRun(QObject):
@@ -44,15 +44,17 @@ class AfterRun(QObject):
         self._panel.worst.clicked.connect(self._layers.go_to_focus)
         self._result.table.organ_clicked.connect(self.go_to_organ)
         dock.job.save.pressed.connect(walker.stop)
-        self._bound = WORST_KEY not in self._viewer.keymap
-        if self._bound:
+        self._bound = True
+        try:
             self._viewer.bind_key(WORST_KEY, lambda _viewer: self._layers.go_to_focus())
+        except ValueError:
+            self._bound = False  # the user's own
 
     def let_go(self) -> None:
         """Take the key back from the viewer."""
         if self._bound:
             self._bound = False
-            self._viewer.bind_key(WORST_KEY, None)
+            self._viewer.bind_key(WORST_KEY, None, overwrite=True)
 
     def go_to_organ(self, organ: int) -> None:
         """The slices on which most of an organ's voxels are newly wrong."""

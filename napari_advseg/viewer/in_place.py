@@ -39,6 +39,8 @@ class InPlace:
             elif layer.data.shape == plan.data.shape:
                 self._fill(layer, plan)
             layer.metadata[KEY] = known(layer) | plan.options["metadata"][KEY]
+        if (attacked := present.get("attacked")) is not None:
+            attacked.events.data(value=attacked.data)  # one tells for all: each costs napari as much as a new array
 
     def _fill(self, layer: Layer, plan: LayerPlan) -> None:
         own = self._own.get(layer)

@@ -46,7 +46,7 @@ class ResultPanel(QWidget):
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = OrganRowsTable()
         self.go = QPushButton("Show where it changed most")
-        self.go.setToolTip("Go to the slice on which most voxels of the checked organs are newly wrong (key W)")
+        self.go.setToolTip("Go to the slice on which most voxels of the checked organs are newly wrong (key Shift-S)")
         self.go.clicked.connect(self.go_asked)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

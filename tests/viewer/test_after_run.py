@@ -246,13 +246,19 @@ def test_button_and_key_go_to_the_worst_slice(make_docked: MakeDock, qtbot: Any,
     attacked(dock, qtbot)
     rested(dock, qtbot)
     viewer = dock._viewer
+    assert "Shift+S" in {str(key) for key in viewer.keymap}
     worst = viewer.dims.point[0]
-    for go in (dock.walk.worst.click, lambda: qtbot.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_W)):
+    canvas = viewer.window._qt_viewer.canvas.native
+
+    def press_key() -> None:
+        qtbot.keyClick(canvas, Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
+
+    for go in (dock.walk.worst.click, press_key):
         viewer.dims.set_point(0, worst - 8.0)
         go()
         assert viewer.dims.point[0] == worst
     viewer.window.remove_dock_widget(dock)
-    assert "W" not in {str(key) for key in viewer.keymap}
+    assert "Shift+S" not in {str(key) for key in viewer.keymap}
 
 
 def test_a_click_in_the_plot_sets_the_strength(ready: Any, qtbot: Any, core: WalkingCore) -> None:
