@@ -206,7 +206,9 @@ class CasesController(QObject):
         index = self.case_of(shown.case_id)
         if index is None or self.cases is None:
             return
-        before, self._shown = self._shown, index
+        if self._shown is not None and self._shown != index:
+            self._desk.put_away(self._ids[self._shown])
+        self._shown = index
         row = self.state.rows[index]
         if row.bundle is None:
             opening = self._desk.show_ct(shown, self.cases.cases[index])
@@ -219,8 +221,6 @@ class CasesController(QObject):
         else:
             self._desk.show_only_ct(shown)
             self.state.say("")
-        if before is not None and before != index:
-            self._desk.put_away(self._ids[before])
 
     def _on_return(self, job: Job, value: object) -> None:
         if job is self._idle_job:

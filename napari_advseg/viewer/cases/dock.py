@@ -23,6 +23,7 @@ from ..core import Core, PackageCore
 from ..job_panel import progress_text
 from ..message_line import MessageLine
 from ..questions import ask_series
+from ..take_along.panel import WrittenLine, ask_where
 from .controller import CasesController
 from .core import CasesCore, PackageCases
 from .desk import Desk, DockDesk
@@ -90,12 +91,15 @@ class CasesDock(QWidget):
         self.attack.setToolTip("Attack every case that is not done, with the network and the settings of the main dock")
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop within about a second; what has been reached is saved")
+        self.report = QPushButton("Report…")
+        self.report.setToolTip("Write one page about all cases that are done, under their pseudonyms")
         self.bar = QProgressBar()
         self.bar.setRange(0, _RANGE)
         self.bar.setTextVisible(False)
         self.line = QLabel()
         self.line.setWordWrap(True)
         self.message = MessageLine()
+        self.written = WrittenLine()
         self._lay_out()
         self._connect()
         self._show_buttons()
@@ -144,6 +148,7 @@ class CasesDock(QWidget):
         self.next.setEnabled(count > 0 and current != count - 1)
         self.attack.setEnabled(count > 0 and not state.queue)
         self.cancel.setEnabled(state.queue)
+        self.report.setEnabled(any(row.bundle is not None for row in state.rows) and not state.queue)
         self.source.setEnabled(not state.queue)
         self.work.setEnabled(not state.queue)
         for widget in (self.bar, self.line):
@@ -160,6 +165,12 @@ class CasesDock(QWidget):
         self.line.setText("Stopping…")
         self.controller.cancel()
 
+    def _on_report(self) -> None:
+        path = ask_where(self, "Report of the cases", "attack-report.html", "HTML (*.html)")
+        if path is not None:
+            self.written.hide()
+            self.controller.queue.report(path)
+
     # Widgets
 
     def _lay_out(self) -> None:
@@ -175,6 +186,7 @@ class CasesDock(QWidget):
         run = QHBoxLayout()
         run.addWidget(self.attack)
         run.addWidget(self.cancel)
+        run.addWidget(self.report)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
         column.setSpacing(4)
@@ -182,7 +194,7 @@ class CasesDock(QWidget):
         column.addLayout(walk)
         column.addWidget(self.table, 1)
         column.addLayout(run)
-        for widget in (self.bar, self.line, self.message):
+        for widget in (self.bar, self.line, self.message, self.written):
             column.addWidget(widget)
         self.setMinimumWidth(330)
 
@@ -196,6 +208,9 @@ class CasesDock(QWidget):
         self.table.open_asked.connect(controller.open)
         self.attack.clicked.connect(controller.attack_all)
         self.cancel.clicked.connect(self._on_cancel)
+        self.report.clicked.connect(self._on_report)
+        state.row_changed.connect(lambda _index: self._show_buttons())
+        controller.queue.written.connect(self.written.show_written)
         controller.queue.progressed.connect(self._on_progress)
         state.said.connect(self.message.say)
         for signal in (state.rows_changed, state.current_changed, state.queue_changed):

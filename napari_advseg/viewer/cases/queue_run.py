@@ -14,6 +14,7 @@ from ..in_hand import Outcome
 from ..later import later
 from ..side_job import SideJob
 from ..state import Phase
+from ..take_along.exports import write_list_report
 from ..wishes import AttackWish, CaseWish
 from .core import CasesCore
 from .desk import Desk
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 class QueueRun(QObject):
     """One job of the main dock's worker: all cases, or the saving of one.
 
-    ``progressed`` carries how far the queue is.
+    ``progressed`` carries how far the queue is, ``written`` the path of a report.
     """
 
     progressed = Signal(object)
+    written = Signal(object)
 
     def __init__(self, core: CasesCore, desk: Desk, cases: CasesController) -> None:
         super().__init__(cases)
@@ -102,6 +104,20 @@ class QueueRun(QObject):
         )
         state.say("")
         state.set_queue(controller.begin(side, wish))
+
+    def report(self, path: Path) -> None:
+        """One page about all cases that are done, under their pseudonyms."""
+        controller, rows = self.listen(), self._state.rows
+        done = [(row.bundle, row.pseudonym) for row in rows if row.bundle is not None]
+        path = path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
+        bundles, names = [bundle for bundle, _ in done], [name for _, name in done]
+
+        def start(_wish: object, token: Any) -> Generator[Any, None, Path]:
+            return write_list_report(bundles, names, path, token)
+
+        side = SideJob(Phase.EXPORTING, start, returned=self.written.emit, stopped="Stopped; no file was written.")
+        if not controller.begin(side):
+            self._state.say("Another job is running: wait for its end, or cancel it.", True)
 
     def cancel(self) -> None:
         if self._state.queue and self._controller is not None:

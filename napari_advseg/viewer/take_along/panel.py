@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from ..core import Core
 
 
+class WrittenLine(QLabel):
+    """Hidden until a file has been written; then a line with a link that opens its folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.linkActivated.connect(lambda link: QDesktopServices.openUrl(QUrl(link)))
+        self.hide()
+
+    def show_written(self, path: Path) -> None:
+        self.setText(folder_link(path))
+        self.show()
+
+
 class TakeAlongPanel(QWidget):
     """A menu of files, a button for the presentation, and a line that leads to the folder of the last file."""
 
@@ -40,11 +55,7 @@ class TakeAlongPanel(QWidget):
         self.button.setMenu(self.menu)
         self.present = QPushButton("Present")
         self.present.setToolTip("The two images, one sentence and a slider on the whole screen (F11)")
-        self.line = QLabel()
-        self.line.setWordWrap(True)
-        self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self.line.linkActivated.connect(lambda link: QDesktopServices.openUrl(QUrl(link)))
-        self.line.hide()
+        self.line = WrittenLine()
         row = QHBoxLayout()
         row.addWidget(self.button)
         row.addWidget(self.present)
@@ -84,8 +95,7 @@ class TakeAlongPanel(QWidget):
 
     def _on_written(self, path: object) -> None:
         if isinstance(path, Path):
-            self.line.setText(folder_link(path))
-            self.line.show()
+            self.line.show_written(path)
 
     def _on_phase(self, phase: Phase) -> None:
         there = self._controller.outcome is not None

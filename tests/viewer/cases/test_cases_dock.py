@@ -200,3 +200,30 @@ def test_closing_the_main_dock_ends_the_queue_and_another_dock_takes_over(
     qtbot.waitUntil(lambda: texts(cases, 3) == ["done"] * 3, timeout=10_000)
     second.shut_down()
     assert second.controller.join(10)
+
+
+def test_a_report_of_what_is_done_is_written_under_pseudonyms(
+    make: Make, qtbot: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def write(bundles: list[Path], names: list[str], path: Path, _token: Any) -> Any:
+        yield from ()
+        asked.append((bundles, names))
+        return path
+
+    monkeypatch.setattr("napari_advseg.viewer.cases.queue_run.write_list_report", write)
+    monkeypatch.setattr("napari_advseg.viewer.cases.dock.ask_where", lambda *_: tmp_path / "page")
+    core = FakeCases()
+    core.failing = {1}
+    cases, dock = make(core)
+    dock.inputs.network.set_value("fake")
+    listed(cases, qtbot, folder)
+    assert not cases.report.isEnabled()
+    cases.attack.click()
+    qtbot.waitUntil(lambda: cases.attack.isEnabled(), timeout=10_000)
+    cases.file_names.click()
+    cases.report.click()
+    qtbot.waitUntil(lambda: "page.html" in cases.written.text(), timeout=10_000)
+    work = folder.parent / "cohort-attacks"
+    assert asked == [([work / "0", work / "2"], ["Case 1", "Case 3"])]
