@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel
 
+from .links import link
+
 OPEN, SAMPLE = "open", "sample"
 
 
@@ -15,7 +17,7 @@ class FirstSteps(QLabel):
     sample_asked = Signal()
 
     def __init__(self) -> None:
-        super().__init__(f'<a href="{OPEN}">Open a CT</a>, or <a href="{SAMPLE}">try the sample</a>.')
+        super().__init__(f"{link(OPEN, 'Open a CT')}, or {link(SAMPLE, 'try the sample')}.")
         self.setToolTip("A CT is a file, a DICOM folder or an open image layer; the sample needs no download")
         self.setWordWrap(True)
         self.setTextInteractionFlags(

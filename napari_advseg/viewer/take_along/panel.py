@@ -11,6 +11,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from ..habits import last_folder, note_folder
+from ..links import link
 from ..side_job import SideJob
 from ..state import Phase
 from .exports import write_kind
@@ -119,5 +120,5 @@ def folder_link(path: Path) -> str:
     """ "Written: name. Open the folder", the last as a link."""
     from html import escape
 
-    link = escape(QUrl.fromLocalFile(str(path.absolute().parent)).toString())
-    return f'Written: {escape(path.name)}. <a href="{link}">Open the folder</a>'
+    address = escape(QUrl.fromLocalFile(str(path.absolute().parent)).toString())
+    return f"Written: {escape(path.name)}. {link(address, 'Open the folder')}"
