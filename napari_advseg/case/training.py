@@ -24,7 +24,10 @@ from .slabs import slabs
 
 VALIDATION = "validation.json"
 _OPENING_SHARE, _TRAINING_SHARE = 0.1, 0.95
-_PIXEL_MM = {2: 3.0, 3: 3.0}  # where the generator looks: as fine as its appearance lattice
+_PIXEL_MM = {
+    2: 3.0,
+    3: 5.0,
+}  # where the generator looks: in the plane as fine as the appearance, in space as time allows
 
 
 class TrainingRequest(BaseModel):
