@@ -24,10 +24,8 @@ from .slabs import slabs
 
 VALIDATION = "validation.json"
 _OPENING_SHARE, _TRAINING_SHARE = 0.1, 0.95
-_PIXEL_MM = {
-    2: 3.0,
-    3: 5.0,
-}  # where the generator looks: in the plane as fine as the appearance, in space as time allows
+# Where the generator looks: in the plane as fine as the appearance lattice, in space as time allows.
+_PIXEL_MM = {2: 3.0, 3: 5.0}
 
 
 class TrainingRequest(BaseModel):
