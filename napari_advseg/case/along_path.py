@@ -70,6 +70,7 @@ def finding_at(finding: Finding, target: Target, strength: float, cancel: Cancel
                 seconds=round(cost.seconds + spent.seconds, 2),
                 peak_memory_mb=max(cost.peak_memory_mb, spent.peak_memory_mb),
             ),
+            generated="strength" if result.generated == "alone" else result.generated,
             repeats=None,
         ),
         None,

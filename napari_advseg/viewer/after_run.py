@@ -35,9 +35,9 @@ class AfterRun(QObject):
         walker.walked.connect(self._on_walked)
         walker.completed.connect(self._on_completed)
         walker.measured.connect(self._on_measured)
-        walker.told.connect(self._panel.say)
+        walker.told.connect(self._on_told)
         walker.path_changed.connect(self._draw)
-        walker.play_changed.connect(self._panel.show_playing)
+        walker.player.changed.connect(self._panel.show_playing)
         self._slider.changed.connect(self._on_slider)
         self._panel.plot.strength_picked.connect(walker.set_strength)
         self._panel.play.clicked.connect(self._on_play)
@@ -126,6 +126,10 @@ class AfterRun(QObject):
     def _on_measured(self, step: Step) -> None:
         self._result.table.show_rows(step.rows)
 
+    def _on_told(self, line: str) -> None:
+        self._panel.say(line)
+        self._draw()
+
     def _on_saved(self, _saved: object) -> None:
         if (outcome := self._controller.outcome) is not None:
             self._walker.know(outcome)
@@ -148,8 +152,7 @@ class AfterRun(QObject):
             self._panel.show_path(None)
             return
         result, chance = outcome.finding.result, self._walker.control
+        asked = self._slider.drop() if self._walker.awaited else result.target_drop
         self._panel.show_path(
-            PathPicture(
-                dict(walk.points), result.clean_dice, result.target_drop, result.strength, result.achieved_drop, chance
-            )
+            PathPicture(dict(walk.points), result.clean_dice, asked, result.strength, result.achieved_drop, chance)
         )

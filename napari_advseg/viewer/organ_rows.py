@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from .organs_panel import organ_icon
@@ -14,21 +15,22 @@ if TYPE_CHECKING:
     from ..attacks import Organ
     from ..evidence import OrganRow
 
-COLUMNS = ("organ", "clean", "attacked", "drop", "ml", "± ml", "HD95")
+COLUMNS = ("organ", "clean", "after", "drop", "ml", "± ml", "HD95")
 _TIPS = (
     "Click an organ to go to the slice on which most of its voxels are newly wrong",
     "Dice on the CT",
-    "Dice on the perturbed CT, with the reference moved with the anatomy",
+    "Dice after the attack, on the perturbed CT, with the reference moved with the anatomy",
     "Dice lost",
     "Volume of the segmentation of the perturbed CT, millilitres",
     "What the volume gained (+) or lost (−), millilitres",
     "95th percentile of the distances between the surfaces of segmentation and reference on the perturbed CT, mm",
 )
-_LINE = 24  # pixels per row
-_MOST_LINES = 9
+_LINE = 22  # pixels per row
+_MOST_LINES = 15
 _WAITING = "…"
 _SMALL = 0.85  # of the font, so that the names have room beside six numbers
-_NARROW = "QTableView::item, QHeaderView::section { padding: 1px 2px; }"
+_STYLE = "QTableView, QHeaderView::section {{ font-size: {points}pt; }} QHeaderView::section {{ padding: 2px 0px; }}"
+_AIR = 9  # pixels beside a number
 
 
 class OrganRowsTable(QTableWidget):
@@ -49,13 +51,16 @@ class OrganRowsTable(QTableWidget):
         self.setToolTip(_TIPS[0])
         font = self.font()
         font.setPointSizeF(max(7.0, font.pointSizeF() * _SMALL))
+        self._metrics = QFontMetrics(font)
         header = self.horizontalHeader()
         for widget in (self, header):
             widget.setFont(font)
-            widget.setStyleSheet(_NARROW)
+            widget.setStyleSheet(_STYLE.format(points=font.pointSizeF()))
+        self.setIconSize(QSize(9, 9))
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # what tells left from right stands at the end
         header.setMinimumSectionSize(20)
         header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._ids: list[int] = []
         self.cellClicked.connect(lambda row, _column: self.organ_clicked.emit(self._ids[row]))
@@ -73,6 +78,7 @@ class OrganRowsTable(QTableWidget):
             for column in range(4, len(COLUMNS)):
                 self._put(row, column, _WAITING)
             self.setRowHeight(row, _LINE)
+        self._fit()
         self.setFixedHeight(_LINE * (min(len(organs), _MOST_LINES) + 1) + 8)
 
     def show_rows(self, rows: Sequence[OrganRow]) -> None:
@@ -85,6 +91,15 @@ class OrganRowsTable(QTableWidget):
             self._put(line, 5, change_text(row.change_ml), f"{row.clean_ml:.1f} ml to {row.attacked_ml:.1f} ml")
             clean = distance_text(row.clean_hd95_mm)
             self._put(line, 6, distance_text(row.attacked_hd95_mm), f"mm; on the CT {clean}")
+
+        self._fit()
+
+    def _fit(self) -> None:
+        """The columns of numbers as narrow as they can be: the organs' names have the rest."""
+        for column in range(1, len(COLUMNS)):
+            cells = [self.item(row, column).text() for row in range(self.rowCount())]
+            width = max(self._metrics.horizontalAdvance(text) for text in (COLUMNS[column], *cells))
+            self.setColumnWidth(column, width + _AIR)
 
     def _put(self, row: int, column: int, text: str, tip: str = "") -> None:
         cell = QTableWidgetItem(text)

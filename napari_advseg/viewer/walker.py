@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from .core import Core
 from .faults import fault_line, log
 from .in_hand import Outcome
-from .scene import finding_scene
+from .player import Player
 from .strength_walk import Step, StrengthWalk, asked_for, play_strengths, walk_line
+from .walk_jobs import completed, measured, tabulated
 from .worker import Job, Worker
-
-if TYPE_CHECKING:
-    from ..attacks import CancelToken
-    from ..case import Finding
 
 GATHER_MS = 80  # of the slider's values within this time the last one counts
 REST_MS = 600  # what takes long is measured once nothing has been asked for this long
-PLAY_MS = 140
 PLAY_STEPS = 8
 _TRIES = 3  # measurements to come nearer to one drop
 
@@ -38,21 +33,21 @@ class Walker(QObject):
     measured = Signal(object)
     told = Signal(str)
     path_changed = Signal()
-    play_changed = Signal(bool)
 
     def __init__(self, core: Core, worker: Worker) -> None:
         super().__init__()
         self._core, self._worker = core, worker
         worker.returned.connect(self._on_return)
         worker.raised.connect(self._on_fault)
-        self._gather, self._rest, self._play = QTimer(self), QTimer(self), QTimer(self)
+        self.player = Player(lambda: self._measuring is None)
+        self.player.step.connect(self._play_on)
+        self._gather, self._rest = QTimer(self), QTimer(self)
         for timer, milliseconds, then in (
             (self._gather, GATHER_MS, self._next),
             (self._rest, REST_MS, self._finish_shown),
-            (self._play, PLAY_MS, self._play_on),
         ):
             timer.setInterval(milliseconds)
-            timer.setSingleShot(timer is not self._play)
+            timer.setSingleShot(True)
             timer.timeout.connect(then)
         self.allowed = True
         self._case_open = False
@@ -65,8 +60,6 @@ class Walker(QObject):
         self._measuring: Job | None = None
         self._measuring_drop: float | None = None
         self._finishing: Job | None = None
-        self._players: tuple[float, ...] = ()
-        self._player = 0
 
     # What can be asked for
 
@@ -79,7 +72,7 @@ class Walker(QObject):
         self._walk = StrengthWalk(outcome.found or outcome.finding, shown)
         self._shown = shown
         self.path_changed.emit()
-        self._rest.start(0)
+        self._finish_shown()
 
     def clear(self) -> None:
         """There is nothing to walk."""
@@ -91,6 +84,7 @@ class Walker(QObject):
     def close(self) -> None:
         """Nothing is told any more."""
         self.blockSignals(True)
+        self.player.blockSignals(True)
         self.clear()
 
     def ask(self, drop: float) -> None:
@@ -112,18 +106,13 @@ class Walker(QObject):
         if self._walk is not None and self.can_walk and not self.playing:
             self._drop_wishes()
             self._refused = ""
-            self._players = play_strengths(self._walk.found.result.strength, PLAY_STEPS)
-            self._player = 0
-            self._play.start()
-            self.play_changed.emit(True)
+            self.player.start(play_strengths(self._walk.found.result.strength, PLAY_STEPS))
 
     def stop(self) -> None:
         """Stop playing; what is shown then stays."""
-        if self.playing:
-            self._play.stop()
+        if self.player.stop():
             self._wanted = None
             self._rest.start()
-            self.play_changed.emit(False)
 
     def pause(self) -> None:
         """Something else is going on: drop what was asked for."""
@@ -154,7 +143,7 @@ class Walker(QObject):
 
     @property
     def playing(self) -> bool:
-        return bool(self._play.isActive())
+        return self.player.playing
 
     @property
     def can_walk(self) -> bool:
@@ -233,7 +222,7 @@ class Walker(QObject):
         self._cancel_finishing()
         latest, case_id = walk.latest, self._outcome.case_id if self._outcome is not None else ""
         self._measuring_drop = drop
-        self._measuring = self._worker.submit(lambda token: _measure(self._core, latest, strength, case_id, token))
+        self._measuring = self._worker.submit(lambda token: measured(self._core, latest, strength, case_id, token))
 
     def _show(self, step: Step, drop: float | None) -> None:
         walk, outcome = self._walk, self._outcome
@@ -253,12 +242,12 @@ class Walker(QObject):
         if step is None or self._measuring is not None or self._finishing is not None:
             return
         if not step.rows:
-            self._finishing = self._worker.submit(lambda _token: _tabulate(step))
+            self._finishing = self._worker.submit(lambda _token: tabulated(step))
         elif step.finding.evidence is None and self.can_walk and self._outcome is not None:
             if step.finding.result.stopped and self._outcome.found is None:
                 return  # the user has stopped the run just now
             case_id = self._outcome.case_id
-            self._finishing = self._worker.submit(lambda token: _complete(self._core, step, case_id, token))
+            self._finishing = self._worker.submit(lambda token: completed(self._core, step, case_id, token))
 
     def _on_return(self, job: Job, value: Any) -> None:
         walk = self._walk
@@ -275,7 +264,7 @@ class Walker(QObject):
             before, self._shown = self._shown, value
             walk.keep(value)
             self._on_finished(before, value)
-            self._rest.start(0)
+            self._finish_shown()
 
     def _on_finished(self, before: Step, step: Step) -> None:
         if before.rows != step.rows:
@@ -299,11 +288,9 @@ class Walker(QObject):
         log.warning("a strength could not be measured", exc_info=fault)
         self.told.emit(fault_line(fault))
 
-    def _play_on(self) -> None:
-        if self._measuring is None:
-            self._wanted, self._tries = (None, self._players[self._player]), 0
-            self._player = (self._player + 1) % len(self._players)
-            self._next()
+    def _play_on(self, strength: float) -> None:
+        self._wanted, self._tries = (None, strength), 0
+        self._next()
 
     def _drop_wishes(self) -> None:
         self._gather.stop()
@@ -317,25 +304,3 @@ class Walker(QObject):
         if self._finishing is not None:
             self._finishing.cancel()
             self._finishing = None
-
-
-def _measure(
-    core: Core, finding: Finding, strength: float, case_id: str, token: CancelToken
-) -> Generator[Any, None, Step]:
-    yield from ()
-    at = core.at_strength(finding, strength, token)
-    return Step(at, finding_scene(at, case_id))
-
-
-def _tabulate(step: Step) -> Generator[Any, None, Step]:
-    from ..evidence import organ_table
-
-    yield from ()
-    return replace(step, rows=organ_table(step.finding.result))
-
-
-def _complete(core: Core, step: Step, case_id: str, token: CancelToken) -> Generator[Any, None, Step]:
-    whole = yield from core.complete(step.finding, token)
-    if whole.result.attacked_labels is step.finding.result.attacked_labels:
-        return replace(step, finding=whole)
-    return Step(whole, finding_scene(whole, case_id))

@@ -14,6 +14,7 @@ from viewer.walking_core import WalkingCore, drop_at, strength_of
 
 from napari_advseg.viewer.layers import known
 from napari_advseg.viewer.path_plot import _SHOWN
+from napari_advseg.viewer.walker import REST_MS
 
 MakeDock = Callable[[WalkingCore], Any]
 
@@ -84,6 +85,7 @@ def test_the_line_tells_asked_reached_and_chance(ready: Any, qtbot: Any) -> None
     qtbot.waitUntil(lambda: "asked 0.10" in line(ready), timeout=10_000)
     assert "a random change as large as that at strength 83%: 0.006" in line(ready), "the one of the run"
     rested(ready, qtbot)
+    assert ready.controller.walker._rest.interval() == REST_MS, "not at once: the slider may move on"
     result = shown(ready)
     control = round(result.strength / 100, 4)
     qtbot.waitUntil(
@@ -141,6 +143,8 @@ def test_above_the_strongest_a_new_run_is_asked_for(ready: Any, qtbot: Any, core
     assert "run again" in line(ready), "it stays while the slider stays"
     assert ready.slider.drop() == 0.6
     assert core.strengths == []
+    assert ready.walk.plot.picture.asked == 0.6
+    assert ready.walk.plot.picture.dice_range[0] <= ready.walk.plot.picture.clean - 0.6
     assert shown(ready).target_drop == 0.3, "what is shown stays"
     ask(ready, qtbot, 0.2)
     assert "run again" not in line(ready)
