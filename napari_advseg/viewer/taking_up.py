@@ -66,6 +66,8 @@ class TakingUp(QObject):
             dock.result.show_outcome(recalled.outcome)
         outline_layers(self._viewer, recalled.scene.case_id)
         ct = dock.layers.ct_layer(recalled.scene.case_id)
+        if recalled.whole:
+            dock.organs.show_organs(recalled.outcome.finding.case.organs)
         if ct is not None and recalled.whole:
             dock.inputs.ct.set_value(ct)
         if region and recalled.whole:

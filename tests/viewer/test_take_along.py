@@ -109,7 +109,8 @@ def test_the_menu_writes_where_the_user_says_and_links_to_it(
         qtbot.waitUntil(lambda: not dock.controller.phase.busy, timeout=10_000)
     assert [kind for kind, _ in written] == list(KINDS)
     assert [path.name for _, path in written] == [f"mine{kind.suffix}" for kind in KINDS]
-    assert asked[1] == "attack-fake-drop-0.30-blink.gif"
+    assert Path(asked[1]).name == "attack-fake-drop-0.30-blink.gif"
+    assert Path(asked[1]).parent == tmp_path, "the second one is proposed where the first was written"
     assert tmp_path.as_uri() in dock.take_along.line.text()
     assert dock.controller.phase is Phase.DONE
 

@@ -98,6 +98,7 @@ class CasesDock(QWidget):
         self.bar.setTextVisible(False)
         self.line = QLabel()
         self.line.setWordWrap(True)
+        self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
         self.message = MessageLine()
         self.written = WrittenLine()
         self._lay_out()

@@ -41,7 +41,7 @@ class CasesTable(QTableWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(True)
         self.setShowGrid(False)
-        self.setMinimumHeight(3 * _SIDE)
+        self.setMinimumHeight(2 * _SIDE)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
