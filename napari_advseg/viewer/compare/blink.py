@@ -32,8 +32,7 @@ class Blink:
         watch = self._watch
         if self.on or not watch.complete:
             return
-        surfaces = [own_layer(self._viewer, f"surfaces {when}") for when in ("after", "before")]
-        self._kept.keep(layer for layer in (*watch.roles.values(), *surfaces) if layer is not None)
+        self._kept.keep(watch.roles.values())
         for tool in _TOOLS:
             if (layer := own_layer(self._viewer, tool)) is not None:
                 self._kept.keep([layer])
@@ -47,8 +46,6 @@ class Blink:
         for role in ("perturbed", *(changed for changed, _ in _IN_STEP), *_ON_THE_PERTURBED):
             if (layer := watch.layer(role)) is not None:
                 layer.visible = False
-        if all(layer is not None for layer in surfaces):
-            surfaces[0].visible, surfaces[1].visible = False, True
 
     def show_as_before(self) -> None:
         self._kept.restore()

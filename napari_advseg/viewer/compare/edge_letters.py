@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 
 from ..layers import known
 from ..placement import Placement
+from .canvas_parts import camera_of
 from .case_watch import ct_in_view
 from .orientation import Edges, camera_vectors, edges, plane_vectors
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _SIDES = ("left", "right", "top", "bottom")
-_STYLE = "color: #ffd54a; background: rgba(0, 0, 0, 150); border-radius: 3px; padding: 1px 4px; font-weight: bold;"
+_STYLE = "color: #ffd54a; background: rgba(0, 0, 0, 200); border-radius: 3px; padding: 1px 4px; font-weight: bold;"
 
 
 def edges_in_view(viewer: ViewerModel) -> Edges | None:
     """The letters for what is shown now; None where no CT with a known place is there."""
-    ct, dims, camera = ct_in_view(viewer), viewer.dims, viewer.scene.camera
+    ct, dims, camera = ct_in_view(viewer), viewer.dims, camera_of(viewer)
     if ct is None or dims.ndim != 3:
         return None
     axes = Placement.of(known(ct)["grid"]).shown.direction_matrix[:, ::-1]
@@ -52,7 +53,7 @@ class EdgeLetters(QObject):
         self._canvas: QWidget | None = None
         self._wanted = False
         self.labels: dict[str, QLabel] = {}
-        camera, dims = viewer.scene.camera, viewer.dims
+        camera, dims = camera_of(viewer), viewer.dims
         self._emitters = (
             *(getattr(dims.events, name) for name in ("order", "ndisplay", "ndim")),
             *(getattr(camera.events, name) for name in ("angles", "orientation")),

@@ -41,9 +41,9 @@ KINDS = {
     "new": MapKind("newly wrong", _WRONG, _WRONG_COLOURS, "Wrong, and not what the network said of the CT."),
     "mind": MapKind(
         "changed its mind",
-        ("organ lost", "organ gained", "another organ"),
+        ("lost", "gained", "another organ"),
         ("#fe6100", "#00c2a8", "#a78bfa"),
-        "Perturbed against clean CT; anatomy that has moved counts, too.",
+        "Perturbed against clean CT; moved anatomy counts.",
     ),
 }
 

@@ -23,7 +23,7 @@ def keys_dialog(parent: QWidget, taken: Collection[str] = ()) -> QDialog:
         note = " (taken by another tool: not here)" if key in taken else ""
         grid.addWidget(shown, row, 0, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(QLabel(f"{meaning[0].upper()}{meaning[1:]}{note}"), row, 1)
-    hint = QLabel("They work while the pointer's last click was in the picture, not in a field of text.")
+    hint = QLabel("Click into the picture first: a field of text keeps its keys.")
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)
     column = QVBoxLayout(dialog)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .case_watch import CaseWatch
 from .deformation_view import WAYS, DeformationView
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"arrows": "turbo", "warped grid": "viridis", "shift": "magma"}
 _NOTES = {
-    "arrows": "mm; an arrow's tip is where the perturbed CT was taken from",
+    "arrows": "mm; the tip is where the perturbed CT was taken from",
     "warped grid": "mm; a straight grid on the clean CT, moved with the anatomy",
     "shift": "mm, how far the anatomy was moved",
 }
@@ -53,11 +53,15 @@ class MapBox(QWidget):
         self.follow()
 
     def toggle_errors(self, kind: str) -> None:
-        """A kind of map, or none where it is shown already."""
+        """A kind of map, or none where it is shown already; nothing while the box rests."""
+        if not self.isEnabled():
+            return
         _choose(self.errors, "" if self.errors.currentData() == kind else kind)
 
     def next_way(self) -> None:
-        """The next way to show the deformation."""
+        """The next way to show the deformation; nothing while the box rests."""
+        if not self.isEnabled():
+            return
         ways = [way for way in WAYS if self._deformation.can_show(way)]
         now = self.deformation.currentData()
         _choose(self.deformation, ways[(ways.index(now) + 1) % len(ways)] if now in ways else "")
@@ -68,7 +72,6 @@ class MapBox(QWidget):
         self._deformation.follow()
         _enable(self.errors, {kind: self._errors.can_show(kind) for kind in KINDS})
         _enable(self.deformation, {way: self._deformation.can_show(way) for way in WAYS})
-        self.setEnabled(self._watch.complete)
         _choose(self.errors, self._errors.kind, quietly=True)
         _choose(self.deformation, self._deformation.way, quietly=True)
         self._tell()
@@ -113,15 +116,19 @@ class MapBox(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.deformation, 1)
         row.addWidget(self.times)
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Differences", self.errors)
-        form.addRow(self.legend)
-        form.addRow("Deformation", row)
-        form.addRow(self.scale)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(form)
+        column.setSpacing(4)
+        rows = (("Differences", self.errors, self.legend), ("Deformation", row, self.scale))
+        width = max(QLabel(text).sizeHint().width() for text, _, _ in rows)
+        for text, field, legend in rows:
+            form = QFormLayout()
+            form.setContentsMargins(0, 0, 0, 0)
+            label = QLabel(text)
+            label.setMinimumWidth(width)
+            form.addRow(label, field)
+            column.addLayout(form)
+            column.addWidget(legend)
 
 
 def _list(entries: dict[str, str]) -> QComboBox:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QPushButton
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-TITLE = "Compare clean and perturbed CT"
+TITLE = "Compare"
 
 
 class OpenButton(QPushButton):

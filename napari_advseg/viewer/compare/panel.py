@@ -110,8 +110,8 @@ class CompareDock(QWidget):
         self.solid.setText("Making surfaces…" if busy else "Organs in 3-D")
         self.solid.setChecked(busy or on)
         self.solid.setEnabled(self.watch.complete)
-        self.sight.side.setEnabled(self.watch.complete and not on)
-        self.sight.wipe.setEnabled(self.watch.complete and not on)
+        self.sight.setEnabled(not on)
+        self.maps.setEnabled(self.watch.complete and not on)
 
     def _bind_keys(self) -> None:
         sight, maps = self.sight, self.maps

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .case_watch import CaseWatch
 from .kept_looks import KeptLooks, same_style
 from .own_layers import own_layer
+from .two_cells import TwoCells, two_cells
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -15,20 +15,6 @@ if TYPE_CHECKING:
 _LEFT = ("ct", "reference", "clean")
 _RIGHT = ("perturbed", "shift", "intensity", "moved_reference", "attacked", "arrows")
 _RIGHT_TOOLS = ("errors", "warped grid")
-_SETTINGS = ("enabled", "stride", "shape", "spacing")
-
-
-def two_cells(layers: Sequence[Any], left: Sequence[Any], right: Sequence[Any]) -> tuple[list[Any], int]:
-    """The order, bottom first, and the grid's stride that put ``left`` into the first cell and ``right`` into the next.
-
-    napari fills a cell with as many layers of the list as its stride says, hidden ones included; so hidden layers
-    stand between the two groups. As many as the right group has are wanted in the first cell, at least.
-    """
-    others = [layer for layer in layers if layer not in left and layer not in right]
-    stride = max(1, len(layers) - len(right))
-    if len(right) > stride:
-        raise ValueError("the right cell cannot hold more layers than the left one with the hidden ones")
-    return [*left, *others, *right], stride
 
 
 class SideBySide:
@@ -38,17 +24,15 @@ class SideBySide:
         self._viewer, self._watch = viewer, watch
         self._kept = KeptLooks(viewer)
         self._order: list[Any] = []
-        self._grid: dict[str, Any] = {}
+        self._cells = TwoCells(viewer)
 
     @property
     def on(self) -> bool:
-        return bool(self._grid)
+        return self._cells.on
 
     def start(self) -> None:
         if self.on or not self._watch.complete:
             return
-        grid = self._viewer.canvas.grid
-        self._grid = {name: getattr(grid, name) for name in _SETTINGS}
         self._order = list(self._viewer.layers)
         self._arrange()
 
@@ -63,11 +47,7 @@ class SideBySide:
     def stop(self) -> None:
         if not self.on:
             return
-        grid, before = self._viewer.canvas.grid, self._grid
-        self._grid = {}
-        grid.enabled = before.pop("enabled")
-        for name, value in before.items():
-            setattr(grid, name, value)
+        self._cells.join()
         self._reorder([layer for layer in self._order if layer in self._viewer.layers])
         self._kept.restore()
 
@@ -93,9 +73,7 @@ class SideBySide:
             right.pop().visible = False
         order, stride = two_cells(list(layers), left, right)
         self._reorder(order)
-        grid = self._viewer.canvas.grid
-        grid.shape, grid.stride, grid.spacing = (1, 2), stride, 0.01
-        grid.enabled = True
+        self._cells.split(stride)
 
     def _reorder(self, order: list[Any]) -> None:
         """Bring the listed layers into an order; others stay above them."""

@@ -57,7 +57,7 @@ class SightBox(QWidget):
 
     def hold(self) -> None:
         """The blink key goes down; it does nothing in the other views."""
-        if not (self._side.on or self._wipe.on):
+        if self.isEnabled() and not (self._side.on or self._wipe.on):
             self._blink.show_clean()
 
     def release(self) -> None:

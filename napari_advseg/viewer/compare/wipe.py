@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _PAIRS = (("wiped CT", "perturbed", "ct"), ("wiped segmentation", "attacked", "clean"))
-_ON_THE_PERTURBED = ("shift", "intensity", "arrows", "reference", "moved_reference")
+_OF_ONE_SIDE = ("reference", "moved_reference")
 _WHITE = 10_000.0  # HU, above every window: the line
 
 
@@ -47,7 +47,7 @@ class Wipe:
         for tool, changed, clean in _PAIRS:
             if tool in made and (tool == "wiped CT" or seen[changed] or seen[clean]):
                 self._show(tool, watch.layer(changed), watch.layer(clean))
-        for role in ("ct", "perturbed", "clean", "attacked", *_ON_THE_PERTURBED):
+        for role in ("ct", "perturbed", "clean", "attacked", *_OF_ONE_SIDE):
             if (layer := watch.layer(role)) is not None:
                 layer.visible = False
         self._viewer.dims.events.order.connect(self._on_order)

@@ -18,7 +18,8 @@ from napari_advseg.viewer.compare.composed import Composed, Wiped
 from napari_advseg.viewer.compare.error_maps import FALSE, KINDS, MISSED, OTHER, differences
 from napari_advseg.viewer.compare.keys import KEYS, tip
 from napari_advseg.viewer.compare.orientation import camera_vectors, edges, plane_vectors, towards
-from napari_advseg.viewer.compare.surfaces import organ_mesh
+from napari_advseg.viewer.compare.surfaces import brightness, organ_mesh
+from napari_advseg.viewer.compare.two_cells import two_cells
 from napari_advseg.viewer.compare.warped_grid import lines_apart, warped_grid, where_it_goes
 from napari_advseg.viewer.compare.windows import WINDOWS
 from napari_advseg.viewer.placement import Placement
@@ -141,9 +142,8 @@ def test_a_mirrored_view_swaps_left_and_right() -> None:
 
 
 def test_a_camera_in_front_of_the_patient_sees_the_right_on_its_left() -> None:
-    found = edges(*camera_vectors((0, 1, 2), view=(0, 1, 0), up=(1, 0, 0)), LPS_AXES)
-    assert (found.top, found.bottom) == ("S", "I")
-    assert {found.left, found.right} == {"L", "R"}
+    found = edges(*camera_vectors((0, 1, 2), view=(0, 1, 0), up=(1, 0, 0), right_handed=False), LPS_AXES)
+    assert (found.left, found.right, found.top, found.bottom) == ("R", "L", "S", "I")
 
 
 def test_an_oblique_axis_has_two_letters() -> None:
@@ -224,6 +224,18 @@ def test_a_surface_encloses_its_organ_and_is_closed_at_the_edge() -> None:
     assert (counts == 2).all(), "every edge has a triangle on both sides"
 
 
+def test_the_light_falls_on_the_front_and_the_top_of_an_organ() -> None:
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[5:15, 5:15, 5:15] = 1
+    mesh = organ_mesh(labels, (1,))
+    light = brightness(mesh, (3.0, 1.0, 1.0))
+    assert 0.3 <= light.min() < light.max() <= 1.0
+    for axis, darker_end in ((0, "low"), (1, "high")):  # z to S, y to P
+        places = mesh.vertices[:, axis]
+        low, high = light[places == places.min()].mean(), light[places == places.max()].mean()
+        assert (low < high) == (darker_end == "low")
+
+
 def test_no_organ_gives_an_empty_mesh() -> None:
     assert len(organ_mesh(np.zeros((3, 3, 3), np.uint8), (1,)).faces) == 0
 
@@ -233,3 +245,17 @@ def test_no_key_is_told_twice_and_each_has_a_meaning() -> None:
     assert len(set(keys)) == len(keys)
     assert all(meaning for _, meaning in KEYS.values())
     assert tip("wipe").endswith("(key W)")
+
+
+@given(left=st.integers(1, 3), hidden=st.integers(0, 4), right=st.integers(1, 4))
+def test_each_group_gets_a_cell_of_its_own(left: int, hidden: int, right: int) -> None:
+    names = [f"{kind}{n}" for kind, count in (("r", right), ("h", hidden), ("l", left)) for n in range(count)]
+    group = {kind: [name for name in names if name[0] == kind] for kind in "lr"}
+    if right > left + hidden:
+        with pytest.raises(ValueError, match="right cell"):
+            two_cells(names, group["l"], group["r"])
+        return
+    order, stride = two_cells(names, group["l"], group["r"])
+    assert sorted(order) == sorted(names)
+    assert {order.index(name) // stride for name in group["l"]} == {0}
+    assert {order.index(name) // stride for name in group["r"]} == {1}
