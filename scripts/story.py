@@ -22,7 +22,7 @@ os.environ["NAPARI_CONFIG"] = ""  # nobody's preferences are read or written
 
 import napari
 import numpy as np
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QScrollArea, QWidget
 from screenshot import linger, wait
 
 from napari_advseg.samples import write_sample
@@ -98,6 +98,12 @@ class Story:
             holder.show()
             holder.raise_()
 
+    def scroll(self, widget: QWidget) -> None:
+        """Bring a part of the main dock into sight."""
+        area = self.dock.findChild(QScrollArea)
+        linger(0.2)
+        area.ensureWidgetVisible(widget, 0, 10)
+
     def near(self) -> None:
         """As near as someone looks at it."""
         self.viewer.reset_view()
@@ -166,6 +172,9 @@ def one_case(story: Story) -> None:
     story.wait(lambda: dock.controller.outcome is not None)
     story.settled(FIRST_DROP)
     story.take("run")
+    story.scroll(dock.result.go)
+    story.take("result")
+    story.scroll(dock.inputs)
 
     found = np.array(story.layer("perturbed").data)
     dock.slider.set_drop(SECOND_DROP)
@@ -177,6 +186,7 @@ def one_case(story: Story) -> None:
 
     compared(story)
 
+    viewer.dims.set_current_step(0, 1)
     dock.walk.worst.click()
     outcome = dock.controller.outcome
     shown = story.layer("attacked").world_to_data(viewer.dims.point)[0]
@@ -190,7 +200,9 @@ def one_case(story: Story) -> None:
     page = report.read_text(encoding="utf-8")
     check(f"{outcome.finding.result.achieved_drop:.3f}" in page, "the report tells the drop")
     check('src="http' not in page and "<link" not in page, "the report loads nothing")
+    story.scroll(dock.take_along)
     story.take("report")
+    story.scroll(dock.inputs)
 
 
 def compared(story: Story) -> None:
