@@ -205,12 +205,15 @@ def test_a_layer_that_was_removed_stays_away_and_hidden_ones_stay_hidden(ready: 
 
 
 def test_painting_on_a_segmentation_does_not_reach_a_kept_step(ready: Any, qtbot: Any) -> None:
-    ask(ready, qtbot, 0.1)
-    right = np.array(case_layers(ready)["attacked"].data)
+    def go(strength: float) -> np.ndarray:
+        ready.walk.plot.strength_picked.emit(strength)
+        qtbot.waitUntil(lambda: shown(ready).strength == strength, timeout=10_000)
+        return np.array(case_layers(ready)["attacked"].data)
+
+    right = go(0.5)
     case_layers(ready)["attacked"].data[:] = 2
-    ask(ready, qtbot, 0.2)
-    ask(ready, qtbot, 0.1)
-    assert np.array_equal(case_layers(ready)["attacked"].data, right)
+    go(0.25)
+    assert np.array_equal(go(0.5), right)
 
 
 def test_the_table_tells_volumes_and_distances_of_what_is_shown(ready: Any, qtbot: Any) -> None:
