@@ -60,6 +60,7 @@ class Presenter(QObject):
         self._dock.slider.changed.connect(self._show_slider)
         self._dock.controller.phase_changed.connect(self._show_slider)
         self._dock.controller.walker.walked.connect(self._later)
+        self._dock.controller.walker.completed.connect(self._later)
         self.refresh()
         self._show_slider()
         self.window.showFullScreen()
@@ -127,6 +128,7 @@ class Presenter(QObject):
         self._dock.slider.changed.disconnect(self._show_slider)
         self._dock.controller.phase_changed.disconnect(self._show_slider)
         self._dock.controller.walker.walked.disconnect(self._later)
+        self._dock.controller.walker.completed.disconnect(self._later)
         if self._viewer.dims.ndim == len(self._point):
             self._viewer.dims.set_point(range(len(self._point)), self._point)
         if window is not None:
