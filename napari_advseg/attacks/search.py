@@ -11,7 +11,7 @@ through the smallest change found is sampled, and its first crossing of the targ
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from .target import Measured, Target
 _DECAY = 0.5  # of what does not help, per step
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _SETTLED = 0.02  # relative gain in size below which shrinking ends
+_PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
 
 
@@ -88,22 +89,30 @@ def search(
 def set_strength(
     target: Target,
     settings: SearchSettings,
-    parameters: Tensor,
+    propose: Callable[[float], Tensor],
     clean_labels: np.ndarray,
     cancel: CancelToken,
     most: int = 6,
+    greatest: float = 1.0,
 ) -> Generator[Progress, None, AttackResult]:
-    """The strength at which a given change costs ``settings.drop``: at most ``most`` forward passes, none backward.
+    """The strength at which a proposed change costs ``settings.drop``: at most ``most`` forward passes, none backward.
 
-    ``parameters`` give the change at full strength; with ``most`` = 1 they are only measured. They are brought into the
-    budget. Returns and raises as :func:`search` does.
+    Where the proposal for the drop falls short, those for larger ones are tried; with ``most`` = 1 the first is only
+    measured. Returns and raises as :func:`search` does.
+
+    Parameters
+    ----------
+    propose
+        Drop -> parameters of a change that is meant to cost it; they are brought into the budget.
+    greatest
+        The largest drop to ask ``propose`` for.
     """
     run = _Run(target, settings)
 
     def steps() -> Generator[Progress, None, None]:
-        yield from run.start_from(parameters)
-        if most > 1:
-            yield from run.calibrate(samples=(), most=most - 1)
+        strongest, spent = yield from run.try_proposals(propose, greatest, min(_PROPOSALS, most))
+        if most > spent:
+            yield from run.calibrate(strongest, samples=(), most=most - spent)
 
     return (yield from _to_the_end(run, steps(), clean_labels, cancel))
 
@@ -168,16 +177,31 @@ class _Run:
             before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
             parameters = target.synthesis.project(self._step(parameters, gradient, wanted / slope))
 
-    def start_from(self, parameters: Tensor) -> Generator[Progress, None, None]:
-        """Measure a change that was found elsewhere."""
-        yield self._progress("Measuring the generated change", 1)
-        self._consider(self.target.measure(self.target.synthesis.project(parameters.detach().clone())))
+    def try_proposals(
+        self, propose: Callable[[float], Tensor], greatest: float, most: int
+    ) -> Generator[Progress, None, tuple[Measured, int]]:
+        """Measure changes meant for larger and larger drops until one costs enough: it, and the passes spent."""
+        strongest: Measured | None = None
+        asked, spent = self.settings.drop, 0
+        while True:
+            yield self._progress("Measuring the generated change", 1)
+            measured = self.target.measure(self.target.synthesis.project(propose(asked).detach().clone()))
+            spent += 1
+            self._consider(measured)
+            if strongest is None or measured.drop > strongest.drop:
+                strongest = measured
+            short = self.settings.drop - measured.drop
+            if spent == most or short <= self.settings.tolerance / 2 or asked >= greatest:
+                return strongest, spent
+            asked = min(greatest, asked + 1.3 * short + self.settings.tolerance)
 
-    def calibrate(self, samples: tuple[float, ...] = (0.5, 0.75), most: int = 11) -> Generator[Progress, None, None]:
-        """The strength path through the best change found, and its first crossing of the target, in at most ``most``
-        forward passes."""
-        assert self.best is not None
-        strongest = self.best
+    def calibrate(
+        self, strongest: Measured | None = None, samples: tuple[float, ...] = (0.5, 0.75), most: int = 11
+    ) -> Generator[Progress, None, None]:
+        """The strength path through a change, the best found by default, and its first crossing of the target, in at
+        most ``most`` forward passes."""
+        strongest = strongest or self.best
+        assert strongest is not None
         parameters = strongest.parameters
         self._planned = self._spent + 6
         # Where every step fell short, a slightly stronger change may bracket the target.

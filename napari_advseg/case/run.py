@@ -34,7 +34,6 @@ from .request import AttackRequest, CaseRequest
 T = TypeVar("T")
 CONTROL_DRAWS = 3
 _MARGIN_MM = 40.0  # around the organs: several control points of the deformation, all that a patch can see nearby
-_AHEAD = (1.2, 0.05)  # factor and sum: what is asked of the generator where the strength path will take some away
 _GENERATED_PASSES = 6  # eight with the two on the clean CT: the reference's and the generator's
 _OPENING_SHARE = 0.1  # of the whole job's progress bar
 _SEARCH_SHARE = 0.85  # of the attack's; the random control takes the rest
@@ -102,16 +101,13 @@ def _attacking(
     note = attacker.warning(case.network.card)
     yield Progress(note or "Generating the change", 0.0)
     passes = case.network.passes.forward
-    asked = request.drop
-    if request.generated == "strength":
-        asked = max(asked, min(asked * _AHEAD[0] + _AHEAD[1], attacker.card.drops[1]))
-    parameters = attacker.generate(target, asked, request.seed)
+    draw = attacker.drawing(target, request.seed)
     passes = case.network.passes.forward - passes
     if request.generated == "start":
-        result = yield from search(target, settings, case.clean_labels, cancel, start=parameters)
+        result = yield from search(target, settings, case.clean_labels, cancel, start=draw(request.drop))
     else:
-        most = 1 if request.generated == "alone" else _GENERATED_PASSES
-        result = yield from set_strength(target, settings, parameters, case.clean_labels, cancel, most=most)
+        most, greatest = 1 if request.generated == "alone" else _GENERATED_PASSES, attacker.card.drops[1]
+        result = yield from set_strength(target, settings, draw, case.clean_labels, cancel, most, greatest)
     cost = replace(result.cost, forward=result.cost.forward + passes)
     sha256 = file_sha256([folder / WEIGHTS])
     return replace(

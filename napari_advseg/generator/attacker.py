@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +82,19 @@ class Attacker:
     def generate(self, target: Target, drop: float, seed: int) -> Tensor:
         """Parameters of the change for ``drop`` with the noise of ``seed``, in the budget; one clean pass of the
         network for its scores, none backward."""
-        with torch.no_grad():
-            features = clean_features(target, self.card)
-            raw = self.propose(target.synthesis, features, drop, draw_noise(self.card, seed).to(features.device))
-            return target.synthesis.project(raw)
+        return self.drawing(target, seed)(drop)
+
+    def drawing(self, target: Target, seed: int) -> Callable[[float], Tensor]:
+        """What gives the parameters for any drop with the noise of ``seed``, in the budget; the network's one clean
+        pass is made here, and asking for drops takes none."""
+        features = clean_features(target, self.card)
+        noise = draw_noise(self.card, seed).to(features.device)
+
+        @torch.no_grad()
+        def draw(drop: float) -> Tensor:
+            return target.synthesis.project(self.propose(target.synthesis, features, drop, noise))
+
+        return draw
 
     def propose(self, synthesis: Synthesis, features: Tensor, drop: float, noise: Tensor) -> Tensor:
         """Parameters as the generator gives them, differentiable in its weights, not yet in the Jacobians' range."""

@@ -159,13 +159,46 @@ def test_the_strength_is_set_without_a_backward_pass(tmp_path: Path) -> None:
     clean = target.placed.labels(torch.from_numpy(target.synthesis.ct.hu))
     passes = target.placed.network.passes
     forward, backward = passes.forward, passes.backward
-    result = finish(set_strength(target, SearchSettings(0.3), parameters, clean, CancelToken(), most=6))
+    asked: list[float] = []
+
+    def propose(drop: float) -> torch.Tensor:
+        asked.append(drop)
+        return parameters * min(1.0, drop)
+
+    result = finish(set_strength(target, SearchSettings(0.3), propose, clean, CancelToken(), most=6))
     assert passes.forward - forward <= 6
     assert passes.backward == backward
-    assert 0 < result.strength < 1
-    alone = finish(set_strength(target, SearchSettings(0.3), parameters, clean, CancelToken(), most=1))
+    assert 0 < result.strength <= 1
+    asked.clear()
+    alone = finish(set_strength(target, SearchSettings(0.3), propose, clean, CancelToken(), most=1))
     assert alone.strength == 1.0
-    assert not alone.reached
+    assert asked == [0.3]
+
+
+def test_where_a_proposal_falls_short_larger_drops_are_asked_for(tmp_path: Path) -> None:
+    """A generator that gives half of what it is asked for; the least proposal that costs enough is scaled down."""
+    target = toy_target()
+    darker = target.synthesis.zeros()
+    for part in target.synthesis.split(darker)[1:]:
+        part.copy_(-torch.linspace(0, 1, part.shape[2]).view(1, 1, -1, 1).expand_as(part))
+    clean = target.placed.labels(torch.from_numpy(target.synthesis.ct.hu))
+    strengths = np.linspace(0, 1, 21)
+    costs = np.maximum.accumulate([target.measure(darker, float(strength)).drop for strength in strengths])
+    asked: list[float] = []
+
+    def propose(drop: float) -> torch.Tensor:
+        asked.append(drop)
+        return darker * float(np.interp(drop / 2, costs, strengths))
+
+    wanted = SearchSettings(0.3, tolerance=0.02)
+    result = finish(set_strength(target, wanted, propose, clean, CancelToken(), most=6))
+    assert asked[0] == 0.3
+    assert len(asked) in (2, 3)
+    assert asked == sorted(asked)
+    assert result.achieved_drop > 0.2
+    asked.clear()
+    finish(set_strength(target, wanted, propose, clean, CancelToken(), most=6, greatest=0.35))
+    assert max(asked) <= 0.35
 
 
 def test_train_and_attack_from_files_to_bundle(tmp_path: Path) -> None:
