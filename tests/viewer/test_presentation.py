@@ -84,6 +84,17 @@ def test_the_sliders_move_together(make_dock: MakeDock, qtbot: Any) -> None:
     window.close()
 
 
+def test_the_sentence_tells_of_the_random_change_once_that_is_measured(make_dock: MakeDock, qtbot: Any) -> None:
+    dock = make_dock(FakeCore())
+    window = presented(dock, qtbot)
+    dock.presenter.refresh()
+    qtbot.wait(50)
+    window.sentence.setText("before it was measured")
+    dock.controller.walker.completed.emit(dock.controller.outcome)
+    qtbot.waitUntil(lambda: "a random change of the same size" in window.sentence.text(), timeout=5_000)
+    window.close()
+
+
 def test_without_a_result_there_is_nothing_to_present(make_dock: MakeDock, qtbot: Any) -> None:
     dock = make_dock(FakeCore())
     opened(dock, qtbot)
