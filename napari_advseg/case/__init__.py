@@ -3,7 +3,7 @@
 from .along_path import complete_on_path, finding_at, path_target
 from .case import Case, RegionNeededError, open_case
 from .folder import cts_in, reference_of
-from .reopening import result_from_bundle, target_from_bundle
+from .reopening import result_from_bundle, result_to_look_at, target_from_bundle
 from .request import AttackRequest, CaseRequest
 from .run import (
     CONTROL_DRAWS,
@@ -39,6 +39,7 @@ __all__ = [
     "pick_organs",
     "reference_of",
     "result_from_bundle",
+    "result_to_look_at",
     "run",
     "save_finding",
     "target_from_bundle",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..attacks import AttackResult, Cost, Repeats, Target, as_saved
 from ..evidence import Bundle
+from ..synthesis import Budget, Synthesis
 from ..volume import Volume
 from .case import Case
 
@@ -28,7 +32,6 @@ def result_from_bundle(bundle: Bundle, ct: Volume, device: torch.device | None =
     ValueError
         Another CT, or a bundle without ``path.safetensors``.
     """
-    record, grid = bundle.record, ct.grid
     _check_ct(bundle, ct)
     if bundle.path is None:
         raise ValueError(
@@ -36,9 +39,27 @@ def result_from_bundle(bundle: Bundle, ct: Volume, device: torch.device | None =
             "it can be looked at and verified; attack anew for the strength path"
         )
     device = device or torch.device("cpu")
-    inside = bundle.region.slices
+    return _result(bundle, ct, bundle.path.parameters.to(device), bundle.path.synthesis(ct, device))
+
+
+def result_to_look_at(bundle: Bundle, ct: Volume) -> AttackResult:
+    """The result without what a change of another strength is made from: for a CT that is lost, or an old bundle.
+
+    Parameters
+    ----------
+    ct
+        The CT that was attacked, or something on its grid to stand in for it.
+    """
+    bound = bundle.record["budget"]
+    budget = Budget(bound["max_displacement_mm"], bound["max_hu"], tuple(bound["jacobian"]))
+    known = SimpleNamespace(budget=budget, region=bundle.region)
+    return _result(bundle, ct, torch.zeros(0), cast("Synthesis", known))
+
+
+def _result(bundle: Bundle, ct: Volume, parameters: Tensor, synthesis: Synthesis) -> AttackResult:
+    record, inside = bundle.record, bundle.region.slices
     mm = bundle.displacement_mm[inside].astype(np.float64)
-    steps = np.einsum("aw,zyxw->azyx", np.linalg.inv(grid.array_to_lps), mm)
+    steps = np.einsum("aw,zyxw->azyx", np.linalg.inv(ct.grid.array_to_lps), mm)
     cost, repeats = record["cost"], record.get("repeats")
     return AttackResult(
         ct=ct,
@@ -55,8 +76,8 @@ def result_from_bundle(bundle: Bundle, ct: Volume, device: torch.device | None =
         moved_reference=bundle.moved_reference,
         path=bundle.points,
         strength=float(record["strength"]),
-        parameters=bundle.path.parameters.to(device),
-        synthesis=bundle.path.synthesis(ct, device),
+        parameters=parameters,
+        synthesis=synthesis,
         cost=Cost(cost["forward"], cost["backward"], cost["seconds"], cost["peak_memory_mb"]),
         seed=record["seed"],
         stopped=record.get("stopped", ""),

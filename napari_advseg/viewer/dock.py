@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QCoreApplication, QEvent, QTimer
+from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from .after_run import AfterRun
@@ -16,6 +16,7 @@ from .column import scrolling_column
 from .compare.open_button import OpenButton
 from .controller import Controller
 from .core import Core, Offers, PackageCore, Saved
+from .dock_widget import DockWidget
 from .draws_panel import DrawsPanel
 from .drop_slider import DropSlider
 from .first_steps import FirstSteps
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 _SETTLE_MS = 300  # a sample adds two layers, so a case is opened a moment after the last choice
 
 
-class AttackDock(QWidget):
+class AttackDock(DockWidget):
     """Attack a segmentation network on a CT.
 
     Parameters
@@ -61,8 +62,8 @@ class AttackDock(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer, core: Core | None = None) -> None:
         super().__init__()
+        self.undocked.connect(self.shut_down)
         self._viewer = napari_viewer
-        self._docked = False
         core = core or PackageCore()
         self.controller = Controller(core)
         self.layers = CaseLayers(napari_viewer)
@@ -332,12 +333,3 @@ class AttackDock(QWidget):
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(controller.shut_down)
-
-    def event(self, event: QEvent) -> bool:
-        """Taken out of its dock: the user has closed it."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._docked = True
-            elif self._docked:
-                self.shut_down()
-        return bool(super().event(event))

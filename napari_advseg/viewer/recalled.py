@@ -118,7 +118,7 @@ def _look_for_ct(bundle: Bundle) -> tuple[Volume | None, str]:
 
 def _finding(bundle: Bundle, ct: Volume | None) -> tuple[Finding, bool, str]:
     """What was found, whether the strength can be set anew, and a line where it cannot."""
-    from ..case import Finding, result_from_bundle
+    from ..case import Finding, result_from_bundle, result_to_look_at
     from ..volume import Volume
 
     why, result = "", None
@@ -131,45 +131,8 @@ def _finding(bundle: Bundle, ct: Volume | None) -> tuple[Finding, bool, str]:
             why = first_line(fault)
     whole = result is not None
     if result is None:
-        result = _to_be_looked_at(bundle, ct or Volume(bundle.perturbed.astype(np.float32), bundle.grid))
+        result = result_to_look_at(bundle, ct or Volume(bundle.perturbed.astype(np.float32), bundle.grid))
     return Finding(_case(bundle, result), result, _evidence(bundle.record)), whole, why
-
-
-def _to_be_looked_at(bundle: Bundle, ct: Volume) -> AttackResult:
-    """The result without what a change of another strength is made from."""
-    import torch
-
-    from ..attacks import AttackResult, Cost
-    from ..synthesis import Budget
-
-    record, inside = bundle.record, bundle.region.slices
-    mm = bundle.displacement_mm[inside].astype(np.float64)
-    steps = np.einsum("aw,zyxw->azyx", np.linalg.inv(ct.grid.array_to_lps), mm)
-    bound = record["budget"]
-    budget = Budget(bound["max_displacement_mm"], bound["max_hu"], tuple(bound["jacobian"]))
-    return AttackResult(
-        ct=ct,
-        region=bundle.region,
-        organs=bundle.organs,
-        target_drop=float(record["target_drop"]),
-        tolerance=float(record["tolerance"]),
-        perturbed=bundle.perturbed[inside],
-        displacement=np.asarray(steps, dtype=np.float32),
-        appearance=bundle.appearance[inside],
-        clean_labels=bundle.clean_labels,
-        attacked_labels=bundle.attacked_labels,
-        reference=bundle.reference,
-        moved_reference=bundle.moved_reference,
-        path=bundle.points,
-        strength=float(record["strength"]),
-        parameters=torch.zeros(0),
-        synthesis=cast("Any", SimpleNamespace(budget=budget, region=bundle.region)),
-        cost=Cost(**{name: record["cost"][name] for name in ("forward", "backward", "seconds", "peak_memory_mb")}),
-        seed=int(record["seed"]),
-        stopped=str(record.get("stopped", "")),
-        attacker=str(record["attacker"]),
-        note=str(record.get("attacker_note", "")),
-    )
 
 
 def _case(bundle: Bundle, result: AttackResult) -> Case:

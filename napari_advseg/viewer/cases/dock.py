@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QCoreApplication, QEvent, Qt
+from qtpy.QtCore import QCoreApplication, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -15,11 +15,11 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from ..choice_box import Browse, ChoiceBox, ask_file, ask_folder
 from ..core import Core, PackageCore
+from ..dock_widget import DockWidget
 from ..job_panel import progress_text
 from ..message_line import MessageLine
 from ..questions import ask_series
@@ -38,7 +38,7 @@ NEXT_KEY, PREVIOUS_KEY = "Ctrl+PgDown", "Ctrl+PgUp"
 _RANGE = 1000
 
 
-class CasesDock(QWidget):
+class CasesDock(DockWidget):
     """Many cases: a table, next and previous, attack all.
 
     Parameters
@@ -57,7 +57,7 @@ class CasesDock(QWidget):
         desk: Desk | None = None,
     ) -> None:
         super().__init__()
-        self._docked = False
+        self.undocked.connect(self.shut_down)
         self.controller = CasesController(
             core or PackageCases(), thread_core or PackageCore(), desk or DockDesk(napari_viewer)
         )
@@ -112,15 +112,6 @@ class CasesDock(QWidget):
     def shut_down(self) -> None:
         """Stop the work; returns at once, and may be called again."""
         self.controller.shut_down()
-
-    def event(self, event: QEvent) -> bool:
-        """Taken out of its dock: the user has closed it."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._docked = True
-            elif self._docked:
-                self.shut_down()
-        return bool(super().event(event))
 
     # What the panels tell
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..column import scrolling_column
+from ..dock_widget import DockWidget
 from ..message_line import MessageLine
 from .case_watch import CaseWatch
 from .edge_letters import EdgeLetters, canvas_beside
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NOTHING = "Run an attack, or open a saved result: clean and perturbed CT can then be compared here."
 
 
-class CompareDock(QWidget):
+class CompareDock(DockWidget):
     """See what an attack changed.
 
     Parameters
@@ -39,8 +39,9 @@ class CompareDock(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
+        self.undocked.connect(self.shut_down)
         self._viewer = napari_viewer
-        self._docked = self._closed = False
+        self._closed = False
         self.watch = CaseWatch(napari_viewer)
         self.hint = QLabel(_NOTHING)
         self.hint.setWordWrap(True)
@@ -161,12 +162,3 @@ class CompareDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:
         self.letters.attach(None if self._closed else canvas_beside(self))
         super().showEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        """Taken out of its dock: the user has closed it."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._docked = True
-            elif self._docked:
-                self.shut_down()
-        return bool(super().event(event))

@@ -1,0 +1,25 @@
+"""What the docks have in common: a panel that knows when the user has closed its dock."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtWidgets import QWidget
+
+
+class DockWidget(QWidget):
+    """A panel that napari puts into a dock; ``undocked`` tells that it was taken out of it again."""
+
+    undocked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._docked = False
+
+    def event(self, event: QEvent) -> bool:
+        """Watch for the dock that comes and goes around the panel."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked:
+                self.undocked.emit()
+        return bool(super().event(event))
