@@ -86,7 +86,7 @@ class CasesTable(QTableWidget):
         self.item(index, 3).setToolTip(row.reason)
 
     def _show_picture(self, index: int) -> None:
-        self.item(index, 0).setIcon(QIcon(_pixmap(self._state.pictures[index])))
+        self.item(index, 0).setIcon(_icon(self._state.pictures[index]))
 
     def _show_names(self) -> None:
         for index in range(len(self._state.rows)):
@@ -110,7 +110,10 @@ def state_text(row: CaseRow) -> str:
     return f"failed: {row.reason}" if row.state == "failed" and row.reason else row.state
 
 
-def _pixmap(picture: NDArray[np.uint8]) -> QPixmap:
+def _icon(picture: NDArray[np.uint8]) -> QIcon:
     picture = np.ascontiguousarray(picture)
     height, width, _ = picture.shape
-    return QPixmap.fromImage(QImage(picture.data, width, height, 3 * width, QImage.Format.Format_RGB888))
+    pixmap = QPixmap.fromImage(QImage(picture.data, width, height, 3 * width, QImage.Format.Format_RGB888))
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # which Qt would tint, as if the CT were blue
+    return icon
