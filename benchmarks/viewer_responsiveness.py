@@ -41,6 +41,10 @@ class Ticks:
     def __exit__(self, *_fault: object) -> None:
         self._timer.stop()
 
+    @property
+    def gaps(self) -> list[float]:
+        return list(self._gaps)
+
     def summary(self) -> dict[str, float]:
         gaps = np.array(self._gaps or [float("nan")])
         return {

@@ -1,0 +1,228 @@
+"""How soon a clicked case and a moved slider show, and how smoothly the viewer runs meanwhile.
+
+    python benchmarks/cases.py --real CT_OR_FOLDER [LABELS LABEL_NAMES] --real ...
+
+Eight phantoms and the given CTs in the Cases dock of a real napari, with a display or under
+``xvfb-run -a -s "-screen 0 1600x1000x24"``. A time runs from the click, or from the slider's new value, to the end of
+the first drawing of the canvas that holds it. Gaps are those of a 10 ms timer on the main thread. ``--abdomen8`` attacks
+the first of the given CTs with the published network as well: many minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ["NAPARI_CONFIG"] = ""  # nobody's preferences are read or written
+
+import napari
+import numpy as np
+from drops import machine
+from measured import put
+from viewer_responsiveness import Ticks, wait
+
+from napari_advseg.samples import write_sample
+from napari_advseg.viewer.layers import layers_of
+
+PHANTOMS, ROUNDS = 8, 3
+PATIENCE_S = 900.0
+SETTLE_S = 0.3
+HEADER = (
+    "| what | times | median, ms | worst, ms | gaps of the main thread: 95th percentile, ms | worst gap, ms |\n"
+    "|---|---|---|---|---|---|"
+)
+
+
+@dataclass
+class Measured:
+    """Times of one kind, ms, and the gaps of the main thread while they were taken."""
+
+    what: str
+    times: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+
+    def row(self) -> str:
+        return (
+            f"| {self.what} | {len(self.times)} | {np.median(self.times):.0f} | {max(self.times):.0f} "
+            f"| {np.percentile(self.gaps, 95):.0f} | {max(self.gaps):.0f} |"
+        )
+
+
+class Screen:
+    """Tells when the canvas has drawn what is waited for."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._until: Callable[[], bool] | None = None
+        self._seen = 0.0
+        viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")
+
+    def measure(self, into: Measured, do: Callable[[], object], until: Callable[[], bool]) -> None:
+        """Do something, and note how long it takes until it is drawn."""
+        with Ticks() as ticks:
+            self._until, self._seen = until, 0.0
+            begun = time.perf_counter()
+            do()
+            wait(lambda: self._seen > 0, PATIENCE_S)
+            if not self._seen:
+                raise TimeoutError(f"{into.what}: not drawn after {PATIENCE_S:.0f} s")
+            into.times.append((self._seen - begun) * 1000)
+            pause(SETTLE_S)  # what follows the drawing belongs to it
+        into.gaps += ticks.gaps
+
+    def _on_draw(self, _event: Any) -> None:
+        if self._until is not None and self._until():
+            self._until, self._seen = None, time.perf_counter()
+
+
+def pause(seconds: float) -> None:
+    wait(lambda: False, seconds)
+
+
+def write_list(folder: Path, real: list[list[str]]) -> tuple[Path, list[str]]:
+    """The list of all cases, and what each is."""
+    rows, kinds = [], []
+    for seed in range(PHANTOMS):
+        case = write_sample("phantom", folder / f"phantom{seed}", seed)
+        rows.append([case.name, case / "ct.nii.gz", case / "labels.nii.gz", case / "labels.json"])
+        kinds.append("phantom")
+    for number, paths in enumerate(real):
+        given = [Path(path).absolute() for path in paths]
+        if given[0].exists():
+            rows.append([f"real{number}", *given, *[""] * (3 - len(given))])
+            kinds.append("a real CT, DICOM" if given[0].is_dir() else "a real CT")
+        else:
+            print(f"skipped: there is no {given[0]}", flush=True)
+    with (folder / "list.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["case", "ct", "reference", "label_names"], *rows])
+    return folder / "list.csv", kinds
+
+
+def click_through(screen: Screen, viewer: Any, cases: Any, kinds: list[str]) -> list[Measured]:
+    """Forwards, when each CT has been read ahead, and backwards, when none has."""
+    controller, found = cases.controller, {}
+
+    def shown(index: int) -> bool:
+        case_id = controller._ids.get(index)
+        return case_id is not None and "ct" in layers_of(viewer, case_id)
+
+    def rest() -> None:
+        wait(lambda: controller._job is None and controller._idle_job is None and not controller._rest.isActive(), 120)
+
+    def click(index: int, how: str) -> None:
+        row = Measured(f"click to CT, {how}")
+        screen.measure(row, lambda: cases.table.cellClicked.emit(index, 0), lambda: shown(index))
+        size = " x ".join(str(n) for n in layers_of(viewer, controller._ids[index])["ct"].data.shape)
+        kept = found.setdefault((kinds[index], how), Measured(f"click to CT, {how}: {kinds[index]}, {size}"))
+        kept.times += row.times
+        kept.gaps += row.gaps
+
+    for _ in range(ROUNDS):
+        cases.table.cellClicked.emit(0, 0)
+        wait(lambda: shown(0), 120)
+        for index in range(1, len(kinds)):
+            rest()
+            assert controller._held is not None
+            assert controller._held.index == index
+            click(index, "read ahead")
+        for index in range(len(kinds) - 2, -1, -1):
+            rest()
+            click(index, "cold")
+        rest()
+        click(len(kinds) - 1, "cold")
+        rest()
+    return [found[key] for key in sorted(found, key=lambda key: (kinds.index(key[0]), key[1]))]
+
+
+def walk(screen: Screen, viewer: Any, dock: Any, name: str, drop: float) -> list[Measured]:
+    """Attack the case that is open, then move the slider to new values and to kept ones."""
+    controller, walker = dock.controller, dock.controller.walker
+    dock.slider.set_drop(drop)
+    dock.job.run.click()
+    wait(lambda: not controller.phase.busy, PATIENCE_S)
+
+    def rest() -> None:
+        """Until what is shown is saved and its random control measured."""
+        for _ in range(2):  # the saving begins a moment after the run
+            wait(lambda: not (controller.phase.busy or dock.layers._waiting), PATIENCE_S)
+            wait(lambda: controller.outcome.finding.evidence is not None, PATIENCE_S)
+            pause(1.0)
+
+    def set_drop(row: Measured, value: float) -> None:
+        def shown() -> bool:
+            return bool(controller.outcome.finding.result.target_drop == value)
+
+        screen.measure(row, lambda: dock.slider.set_drop(value), shown)
+
+    rest()
+    most = walker.walk.strongest
+    wanted = [round(share * min(most, drop), 2) for share in (0.85, 0.65, 0.45, 0.25)]
+    new, kept = Measured(f"slider to overlay, new strength: {name}"), Measured(f"slider to overlay, kept: {name}")
+    for value in wanted:
+        set_drop(new, value)
+        rest()
+    for value in (*reversed(wanted), *wanted):
+        if controller.outcome.finding.result.target_drop != value:
+            set_drop(kept, value)
+            pause(1.0)
+    return [new, kept]
+
+
+def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None) -> list[Measured]:
+    """All rows of the table."""
+    source, kinds = write_list(folder, real)
+    viewer: Any = napari.Viewer(show=True)
+    viewer.window.resize(1560, 960)
+    screen = Screen(viewer)
+    dock, cases = (
+        viewer.window.add_plugin_dock_widget("napari-advseg", title)[1]
+        for title in ("Attack a segmentation network", "Cases")
+    )
+    cases.open_list(source)
+    wait(lambda: len(cases.state.pictures) == len(kinds), 300)
+    rows = click_through(screen, viewer, cases, kinds)
+    print(*(row.row() for row in rows), sep="\n", flush=True)
+
+    def opened(index: int, network: str) -> None:
+        dock.inputs.network.set_value(network)
+        cases.table.cellClicked.emit(index, 0)
+        wait(lambda: dock.controller.in_hand is not None and not dock.controller.phase.busy, PATIENCE_S)
+        pause(1.0)
+
+    opened(0, "phantom2d")
+    dock.attacker.choice.set_value("phantom2d")
+    rows += walk(screen, viewer, dock, "phantom2d", 0.3)
+    if abdomen_drop is not None and len(kinds) > PHANTOMS:
+        dock.controller.leave()
+        dock.attacker.choice.set_value(None)
+        opened(PHANTOMS, "abdomen8")
+        rows += walk(screen, viewer, dock, "abdomen8", abdomen_drop)
+    viewer.close()
+    pause(0.5)
+    cases.controller.join(30)
+    dock.controller.join(30)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", nargs="+", action="append", default=[], help="a CT, and its labels and their names")
+    parser.add_argument("--abdomen8", type=float, help="attack the first real CT with abdomen8 at this drop, too")
+    parser.add_argument("--docs", type=Path, help="put the table between the markers of this page")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cases-") as aside:
+        rows = measure(Path(aside), chosen.real, chosen.abdomen8)
+    table = "\n".join([HEADER, *(row.row() for row in rows)])
+    text = f"{table}\n\nMeasured on {machine()}, {os.cpu_count()} cores, napari {napari.__version__}."
+    print(text)
+    put(text, "cases", chosen.docs)
+
+
+if __name__ == "__main__":
+    main()
