@@ -20,7 +20,9 @@ class WalkPanel(QWidget):
         self.play = QPushButton()
         self.play.setToolTip("Show the change grow from nothing to what was found and back, until stopped")
         self.worst = QPushButton("Worst slice")
-        self.worst.setToolTip("Go to the slice on which most voxels of the checked organs are newly wrong (key Shift-S)")
+        self.worst.setToolTip(
+            "Go to the slice on which most voxels of the checked organs are newly wrong (key Shift-S)"
+        )
         row = QHBoxLayout()
         row.addWidget(self.play)
         row.addWidget(self.worst)
