@@ -243,9 +243,10 @@ class Controller(QObject):
 
     def shut_down(self) -> None:
         """Cancel and let the thread end; returns at once, and nothing is sent afterwards."""
-        if not self.closed:
-            self.closed = True
-            self.ended.emit()
+        if self.closed:
+            return
+        self.closed = True
+        self.ended.emit()
         for signal in (self._worker.stepped, self._worker.returned, self._worker.raised):
             try:
                 signal.disconnect()
