@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
+import numpy as np
+
 
 def first_crossing(
     measure: Callable[[float], float],
@@ -16,8 +18,8 @@ def first_crossing(
 ) -> Generator[float, None, float]:
     """The first strength at which the drop meets the target.
 
-    Samples the path, takes the first interval that holds a crossing, and narrows it by false position with halving
-    where that gets stuck (Illinois). Yields each strength before it is measured.
+    Samples the path, takes the first interval that holds a crossing, and narrows it by power laws through two points,
+    with halving where that gets stuck. Yields each strength before it is measured.
 
     Parameters
     ----------
@@ -49,16 +51,25 @@ def first_crossing(
     if above is None or above == 0:
         return min(known, key=lambda s: abs(known[s] - target))
     low, high = order[above - 1], order[above]
-    miss_low, miss_high = known[low] - target, known[high] - target
+    moved = ""  # the ends that moved: where one stays for two steps, the other half is looked at
     for _ in range(most - len(samples)):
         if min(abs(drop - target) for drop in known.values()) <= precision:
             break
-        strength = low - miss_low * (high - low) / (miss_high - miss_low) if miss_high != miss_low else (low + high) / 2
-        strength = min(max(strength, low + 0.05 * (high - low)), high - 0.05 * (high - low))
+        strength = (low + high) / 2 if moved[-2:] in ("ll", "hh") else _power_law(known, low, high, target)
+        strength = min(max(strength, low + 0.02 * (high - low)), high - 0.02 * (high - low))
         yield from look(strength)
-        miss = known[strength] - target
-        if miss >= 0:
-            high, miss_high, miss_low = strength, miss, miss_low / 2
+        if known[strength] >= target:
+            high, moved = strength, moved + "h"
         else:
-            low, miss_low, miss_high = strength, miss, miss_high / 2
+            low, moved = strength, moved + "l"
     return min(known, key=lambda s: abs(known[s] - target))
+
+
+def _power_law(known: dict[float, float], low: float, high: float, target: float) -> float:
+    """Where a power of the strength through two points meets the target; its square where only one is known: near zero
+    the drop grows about so."""
+    other = low if known[low] > 0 else min((s for s in known if s > high and known[s] > known[high]), default=0.0)
+    power = 2.0
+    if other > 0 and known[other] != known[high]:
+        power = float(np.clip(np.log(known[high] / known[other]) / np.log(high / other), 0.2, 6.0))
+    return high * float(target / known[high]) ** (1 / power)
