@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from viewer.fake_core import FakeCore
@@ -36,6 +37,12 @@ def test_both_images_are_shown_with_their_own_segmentation(make_dock: MakeDock, 
         assert np.array_equal(coloured, np.asarray(labels.data[z]) > 0)
     assert np.any(window.clean.shown != window.attacked.shown)
     assert "falls from 0.91 to 0.61" in window.sentence.text()
+    for caption, picture in zip(window.captions, (window.clean, window.attacked), strict=True):
+        middle = caption.mapTo(window, caption.rect().center())
+        below = picture.mapTo(window, picture.rect().center())
+        assert middle.x() == pytest.approx(below.x(), abs=2)
+        assert middle.y() < below.y()
+    assert [caption.text() for caption in window.captions] == ["The CT as it is", "The CT, changed"]
     assert window.only.text() == "Research use only"
     window.close()
 

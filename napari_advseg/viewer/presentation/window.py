@@ -22,7 +22,7 @@ QSlider::handle:horizontal:disabled { background: #707070; }
 QSlider::sub-page:horizontal:disabled { background: #605030; }
 """
 STEPS = 100  # of the slider, per Dice point of 1
-_BIG, _SMALL = 22, 11  # points
+_BIG, _MIDDLE, _SMALL = 22, 15, 11  # points
 
 
 class Picture(QWidget):
@@ -86,8 +86,15 @@ class PresentationWindow(QWidget):
         self.only.setText("Research use only")
         row = QHBoxLayout()
         row.setSpacing(16)
-        row.addWidget(self.clean, 1)
-        row.addWidget(self.attacked, 1)
+        self.captions = (_label(_MIDDLE), _label(_MIDDLE))
+        for caption, text, picture in zip(
+            self.captions, ("The CT as it is", "The CT, changed"), (self.clean, self.attacked), strict=True
+        ):
+            caption.setText(text)
+            half = QVBoxLayout()
+            half.addWidget(caption)
+            half.addWidget(picture, 1)
+            row.addLayout(half, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(40, 24, 40, 16)
         column.setSpacing(14)
