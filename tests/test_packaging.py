@@ -21,7 +21,7 @@ NEEDED = {
 }
 
 
-WIDGETS = ["Attack a segmentation network", "Cases", "Compare clean and perturbed CT"]
+WIDGETS = ["Attack a segmentation network", "Cases", "Compare"]
 
 
 @pytest.fixture(scope="module")
