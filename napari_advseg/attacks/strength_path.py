@@ -72,4 +72,4 @@ def _power_law(known: dict[float, float], low: float, high: float, target: float
     power = 2.0
     if other > 0 and known[other] != known[high]:
         power = float(np.clip(np.log(known[high] / known[other]) / np.log(high / other), 0.2, 6.0))
-    return high * float(target / known[high]) ** (1 / power)
+    return float(high * (target / known[high]) ** (1 / power))
