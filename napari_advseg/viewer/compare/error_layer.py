@@ -1,4 +1,4 @@
-"""The map of differences over the perturbed CT, as a layer."""
+"""The map of differences over the perturbed CT, as a layer; organs, whose colours are like its own, make way for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from ..layers import known
 from .case_watch import CaseWatch
 from .composed import Composed
 from .error_maps import KINDS, differences
+from .kept_looks import KeptLooks
 from .own_layers import add_own, own_layer, place_of, remove_own
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _TOOL = "errors"
+_ORGANS = ("reference", "moved_reference", "clean", "attacked")
 _NEEDED = {"all": ("attacked", "moved_reference"), "new": ("attacked", "moved_reference"), "mind": ("attacked",)}
 
 
@@ -22,7 +24,13 @@ class ErrorLayer:
 
     def __init__(self, viewer: ViewerModel, watch: CaseWatch) -> None:
         self._viewer, self._watch = viewer, watch
+        self._kept = KeptLooks(viewer)
         self.kind = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether its layer was removed by someone else."""
+        return bool(self.kind) and own_layer(self._viewer, _TOOL) is None
 
     def can_show(self, kind: str) -> bool:
         return all(self._watch.layer(role) is not None for role in ("clean", *_NEEDED[kind]))
@@ -30,6 +38,7 @@ class ErrorLayer:
     def show(self, kind: str) -> None:
         """One of ``KINDS``; "" for none. ValueError where the layers are not of one shape."""
         self.kind = kind if kind and self.can_show(kind) else ""
+        self._kept.restore()
         if not self.kind:
             remove_own(self._viewer, _TOOL)
             return
@@ -49,12 +58,15 @@ class ErrorLayer:
         )
         layer.editable = False
         add_own(self._viewer, _TOOL, layer)
+        organs = [layer for role in _ORGANS if (layer := self._watch.layer(role)) is not None]
+        self._kept.keep(organs)
+        for layer in organs:
+            layer.visible = False
 
     def follow(self) -> None:
         """Layers came or went: the map is made of those that are there now."""
         if self.kind:
-            gone = own_layer(self._viewer, _TOOL) is None
-            self.show("" if gone else self.kind)
+            self.show("" if self.lost else self.kind)
 
     def renew(self) -> None:
         if (layer := own_layer(self._viewer, _TOOL)) is not None:

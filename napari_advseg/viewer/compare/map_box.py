@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from ..later import later
 from .case_watch import CaseWatch
 from .deformation_view import WAYS, DeformationView
 from .error_layer import ErrorLayer
@@ -26,13 +29,21 @@ _NOTES = {
 
 
 class MapBox(QWidget):
-    """Two lists. ``refused`` carries a line for the user."""
+    """Two lists. ``refused`` carries a line for the user.
+
+    Parameters
+    ----------
+    lifted
+        Gives the layers the user's own looks while a map comes or goes, whatever way of looking is on.
+    """
 
     refused = Signal(str)
 
-    def __init__(self, viewer: ViewerModel, watch: CaseWatch) -> None:
+    def __init__(
+        self, viewer: ViewerModel, watch: CaseWatch, lifted: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         super().__init__()
-        self._watch = watch
+        self._viewer, self._watch, self._lifted = viewer, watch, lifted
         self._errors = ErrorLayer(viewer, watch)
         self._deformation = DeformationView(viewer, watch)
         self.errors = _list({"": "none"} | {name: kind.text for name, kind in KINDS.items()})
@@ -50,6 +61,7 @@ class MapBox(QWidget):
         self.errors.currentIndexChanged.connect(self._on_errors)
         self.deformation.currentIndexChanged.connect(self._on_deformation)
         self.times.valueChanged.connect(self._on_times)
+        viewer.layers.events.removed.connect(self._on_removed)
         self.follow()
 
     def toggle_errors(self, kind: str) -> None:
@@ -84,17 +96,27 @@ class MapBox(QWidget):
 
     def leave(self) -> None:
         """Take the added layers away and let go of the viewer."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._errors.show("")
         self._deformation.let_go()
 
     def _on_errors(self, _index: int) -> None:
-        try:
-            self._errors.show(self.errors.currentData())
-        except ValueError as fault:
-            self._errors.show("")
-            _choose(self.errors, "", quietly=True)
-            self.refused.emit(str(fault))
+        with self._lifted():
+            try:
+                self._errors.show(self.errors.currentData())
+            except ValueError as fault:
+                self._errors.show("")
+                _choose(self.errors, "", quietly=True)
+                self.refused.emit(str(fault))
         self._tell()
+
+    def _on_removed(self, _event: Any) -> None:
+        if self._errors.lost:
+            later(self, self._on_lost)  # it may only have been replaced
+
+    def _on_lost(self) -> None:
+        if self._errors.lost:
+            _choose(self.errors, "")
 
     def _on_deformation(self, _index: int) -> None:
         self._deformation.show(self.deformation.currentData())

@@ -48,7 +48,7 @@ class CompareDock(DockWidget):
         self.message = MessageLine()
         self.sight = SightBox(napari_viewer, self.watch)
         self.windows = WindowRow(napari_viewer)
-        self.maps = MapBox(napari_viewer, self.watch)
+        self.maps = MapBox(napari_viewer, self.watch, self.sight.lifted)
         self.surfaces = OrganSurfaces(napari_viewer, self.watch)
         self.solid = QPushButton("Organs in 3-D")
         self.solid.setCheckable(True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -86,6 +88,20 @@ class SightBox(QWidget):
     def renew(self) -> None:
         """Layers hold other content."""
         self._wipe.renew()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """The looks are the user's own meanwhile; two cells and the wipe then come back over them."""
+        self.blink.setChecked(False)
+        self._blink.show_as_before()
+        views = [view for view in (self._side, self._wipe) if view.on]
+        for view in views:
+            view.stop()
+        try:
+            yield
+        finally:
+            for view in views:
+                view.start()
 
     def leave(self) -> None:
         """Everything as the user had it."""

@@ -87,6 +87,78 @@ def test_a_map_removed_by_hand_is_no_longer_chosen(compare: Any, qtbot: Any) -> 
     qtbot.waitUntil(lambda: compare.maps.errors.currentData() == "", timeout=5000)
 
 
+ORGANS = ("reference", "moved_reference", "clean", "attacked")
+
+
+def organs_seen(dock: Any) -> dict[str, bool]:
+    seen = {name: dock.watch.layer(name).visible for name in ORGANS if dock.watch.layer(name) is not None}
+    wiped = own_layer(dock._viewer, "wiped segmentation")
+    return seen if wiped is None else seen | {"wiped": wiped.visible}
+
+
+@pytest.mark.parametrize("kind", ["all", "new", "mind"])
+def test_organs_make_way_for_a_map_and_come_back_as_they_were(compare: Any, kind: str) -> None:
+    role(compare, "moved_reference").visible = True
+    before = looks(compare)
+    assert any(organs_seen(compare).values())
+    choose(compare.maps.errors, kind)
+    assert not any(organs_seen(compare).values())
+    choose(compare.maps.errors, "mind" if kind == "new" else "new")
+    assert not any(organs_seen(compare).values())
+    choose(compare.maps.errors, "")
+    assert looks(compare) == before
+
+
+@pytest.mark.parametrize("way", ["side", "wipe"])
+def test_organs_make_way_in_two_cells_and_in_the_wipe_whichever_came_first(compare: Any, way: str) -> None:
+    button, before = getattr(compare.sight, way), looks(compare)
+    button.click()
+    with_organs = looks(compare)
+    assert any(organs_seen(compare).values())
+    choose(compare.maps.errors, "all")
+    assert button.isChecked()
+    assert own_layer(compare._viewer, "errors").visible
+    assert not any(organs_seen(compare).values())
+    choose(compare.maps.errors, "")
+    assert looks(compare) == with_organs
+    choose(compare.maps.errors, "all")
+    button.click()
+    assert not any(organs_seen(compare).values()), "the map is still shown"
+    button.click()
+    assert not any(organs_seen(compare).values())
+    choose(compare.maps.errors, "")
+    assert looks(compare) == with_organs
+    button.click()
+    assert looks(compare) == before
+
+
+def test_the_map_lies_in_the_perturbed_cell(compare: Any) -> None:
+    viewer = compare._viewer
+    compare.sight.side.click()
+    choose(compare.maps.errors, "new")
+    grid, errors = viewer.canvas.grid, own_layer(viewer, "errors")
+    assert grid.position(viewer.layers.index(errors), viewer.layers) == (0, 1)
+    assert grid.position(viewer.layers.index(role(compare, "ct")), viewer.layers) == (0, 0)
+
+
+def test_organs_come_back_when_the_map_is_removed_by_hand(compare: Any, qtbot: Any) -> None:
+    before = looks(compare)
+    choose(compare.maps.errors, "all")
+    compare._viewer.layers.remove(own_layer(compare._viewer, "errors"))
+    qtbot.waitUntil(lambda: compare.maps.errors.currentData() == "", timeout=5000)
+    assert looks(compare) == before
+
+
+def test_a_map_ends_the_look_at_the_clean_ct_alone(compare: Any) -> None:
+    before = looks(compare)
+    compare.sight.blink.click()
+    choose(compare.maps.errors, "all")
+    assert not compare.sight.blink.isChecked()
+    assert role(compare, "perturbed").visible
+    choose(compare.maps.errors, "")
+    assert looks(compare) == before
+
+
 def test_the_deformation_is_seen_in_one_way_at_a_time(compare: Any) -> None:
     seen = []
     assert compare.maps.deformation.currentData() == "arrows"
