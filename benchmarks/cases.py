@@ -180,10 +180,7 @@ def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None) -> 
     viewer: Any = napari.Viewer(show=True)
     viewer.window.resize(1560, 960)
     screen = Screen(viewer)
-    dock, cases = (
-        viewer.window.add_plugin_dock_widget("napari-advseg", title)[1]
-        for title in ("Attack a segmentation network", "Cases")
-    )
+    dock, cases = (viewer.window.add_plugin_dock_widget("napari-advseg", title)[1] for title in ("Attack", "Cases"))
     cases.open_list(source)
     wait(lambda: len(cases.state.pictures) == len(kinds), 300)
     rows = click_through(screen, viewer, cases, kinds)

@@ -100,7 +100,7 @@ def watch_attack(dock: Any, viewer: Any, seconds: float, *, scrolling: bool) -> 
 def measure(seconds: float) -> dict[str, Any]:
     """All measurements, by name."""
     viewer = napari.Viewer(show=True)
-    _, dock = viewer.window.add_plugin_dock_widget("napari-advseg", "Attack a segmentation network")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-advseg", "Attack")
     viewer.open_sample("napari-advseg", "phantom")
     wait(lambda: dock.controller.in_hand is not None and not dock.controller.phase.busy, 600)
     import torch

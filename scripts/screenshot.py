@@ -40,7 +40,7 @@ def take(out: Path, sample: str, drop: float, organs: list[str], seconds: float)
     """Open the sample, run the attack, save the picture; 0 where the drop was reached, else 3."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_SIZE)
-    _, dock = viewer.window.add_plugin_dock_widget("napari-advseg", "Attack a segmentation network")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-advseg", "Attack")
     viewer.open_sample("napari-advseg", sample)
     wait(lambda: dock.controller.in_hand is not None and not dock.controller.phase.busy, seconds)
     if organs:

@@ -30,7 +30,7 @@ from napari_advseg.viewer.layers import known, layers_of
 from napari_advseg.viewer.state import Phase
 from napari_advseg.viewer.take_along.files import KINDS
 
-PLUGIN, ATTACK, CASES = "napari-advseg", "Attack a segmentation network", "Cases"
+PLUGIN, ATTACK, CASES = "napari-advseg", "Attack", "Cases"
 NETWORK = ATTACKER = "phantom2d"
 RESULT = {"perturbed", "shift", "intensity", "moved_reference", "attacked", "arrows"}
 FIRST_DROP, SECOND_DROP, NEAR = 0.3, 0.15, 0.01
@@ -173,7 +173,7 @@ def one_case(story: Story) -> None:
     story.wait(lambda: dock.controller.outcome is not None)
     story.settled(FIRST_DROP)
     story.take("run")
-    story.scroll(dock.result.go)
+    story.scroll(dock.result.worst)
     story.take("result")
     story.scroll(dock.inputs)
 
@@ -188,7 +188,7 @@ def one_case(story: Story) -> None:
     compared(story)
 
     viewer.dims.set_current_step(0, 1)
-    dock.walk.worst.click()
+    dock.result.worst.click()
     outcome = dock.controller.outcome
     shown = story.layer("attacked").world_to_data(viewer.dims.point)[0]
     check(round(shown) == outcome.scene.focus[0], f"slice {shown} instead of {outcome.scene.focus[0]}")

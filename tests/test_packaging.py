@@ -21,7 +21,7 @@ NEEDED = {
 }
 
 
-WIDGETS = ["Attack a segmentation network", "Cases", "Compare"]
+WIDGETS = ["Attack", "Cases", "Compare"]
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ class AfterRun(QObject):
         self._slider.changed.connect(self._on_slider)
         self._panel.plot.strength_picked.connect(walker.set_strength)
         self._panel.play.clicked.connect(self._on_play)
-        self._panel.worst.clicked.connect(self._layers.go_to_focus)
+        self._result.worst.clicked.connect(self._layers.go_to_focus)
         self._result.table.organ_clicked.connect(self.go_to_organ)
         dock.job.save.pressed.connect(walker.stop)
         self._bound = True

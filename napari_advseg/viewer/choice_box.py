@@ -6,8 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QPaintEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolButton,
+    QWidget,
+)
 
 from .habits import Place, last_folder, note_folder
 
@@ -61,8 +72,8 @@ class ChoiceBox(QWidget):
         self._offers: list[tuple[str, object]] = []
         self._paths: list[Path] = []
         self._value: object | None = None
-        self._combo = QComboBox()
-        self._combo.setToolTip(tip)
+        self._tip = tip
+        self._combo = _ElidingCombo()
         self._combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._combo.setMinimumContentsLength(8)
         row = QHBoxLayout(self)
@@ -81,6 +92,10 @@ class ChoiceBox(QWidget):
     def value(self) -> object | None:
         """What is chosen: an offer's value, a path, or None."""
         return self._value
+
+    def text(self) -> str:
+        """What is chosen, in a word: an offer's text without what is told of it, a path's name."""
+        return str(self._combo.currentText().split(": ")[0])
 
     def set_value(self, value: object | None) -> None:
         """Choose an offer or a path; an unknown path is added."""
@@ -133,6 +148,8 @@ class ChoiceBox(QWidget):
             if value is self._value or (value is not None and value == self._value):
                 self._combo.setCurrentIndex(index)
         self._combo.blockSignals(False)
+        whole = str(self._value) if isinstance(self._value, Path) else self._combo.currentText()
+        self._combo.setToolTip(self._tip if self._value is None else f"{whole}\n\n{self._tip}".strip())
 
     def _picked(self, index: int) -> None:
         self.set_value(self._values()[index])
@@ -141,3 +158,17 @@ class ChoiceBox(QWidget):
         path = ask(self)
         if path is not None:
             self.set_value(path)
+
+
+class _ElidingCombo(QComboBox):
+    """Where there is too little room for the chosen text, dots say so; the tooltip has it whole."""
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        part = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 4
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()

@@ -33,3 +33,14 @@ def scrolling_column(groups: Sequence[Sequence[QWidget]], footer: str) -> QScrol
     scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     scroll.setWidget(content)
     return scroll
+
+
+def pinned(widgets: Sequence[QWidget]) -> QWidget:
+    """What stands under the column and is seen however far that is scrolled."""
+    content = QWidget()
+    column = QVBoxLayout(content)
+    column.setContentsMargins(6, 4, 6, 4)
+    column.setSpacing(4)
+    for widget in widgets:
+        column.addWidget(widget)
+    return content

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from .after_run import AfterRun
 from .attacker_panel import AttackerPanel
 from .case_layers import CaseLayers
-from .column import scrolling_column
+from .column import pinned, scrolling_column
 from .compare.open_button import OpenButton
 from .controller import Controller
 from .core import Core, Offers, PackageCore, Saved
@@ -192,6 +192,8 @@ class AttackDock(DockWidget):
         self.job.undo.setEnabled(self.controller.earlier.there and not phase.busy)
         self._on_training()
         if phase is Phase.FAILED and self.controller.outcome is not None:
+        if phase is Phase.FAILED and self.controller.in_hand is None:
+            self.inputs.fold.expand()
             self.draws.mark(self.controller.outcome.picked)
 
     def _on_training(self) -> None:
@@ -212,6 +214,7 @@ class AttackDock(DockWidget):
         self.result.clear()
         self.draws.clear()
         self.layers.show_case(in_hand)
+        self.inputs.fold.collapse()  # so that what comes next has room in a low window
         self.network.show_network(in_hand.about)
         self.organs.show_organs(case.organs)
         self.attacker.offer(in_hand.attackers)
@@ -220,6 +223,7 @@ class AttackDock(DockWidget):
 
     def _on_found(self, outcome: Outcome) -> None:
         self.layers.show_outcome(outcome)
+        self.organs.fold.collapse()  # the table of the result has them
         self.show_result(outcome)
         self._message.say(outcome.note, False)
         self._on_phase(self.controller.phase)
@@ -283,14 +287,16 @@ class AttackDock(DockWidget):
 
     def _lay_out(self) -> None:
         groups: list[list[QWidget]] = [
-            [self.first_steps, self.inputs, self.network],
-            [self.organs, self.slider, self.walk, self.attacker, self.limits],
-            [self.job, self._message, self.draws, self.result, self.take_along, OpenButton(self._viewer)],
+            [self.first_steps, self.inputs, self.network, self.organs],
+            [self.slider, self.attacker, self.limits],
+            [self.result, self.draws, self.walk, self.take_along, OpenButton(self._viewer)],
             [self.training],
         ]
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolling_column(groups, "Research use only."))
+        outer.setSpacing(0)
+        outer.addWidget(scrolling_column(groups, "Research use only."), 1)
+        outer.addWidget(pinned([self.job, self._message]))
         self.setMinimumWidth(330)
 
     def _connect(self) -> None:
@@ -326,7 +332,6 @@ class AttackDock(DockWidget):
         self.job.cancel.clicked.connect(controller.cancel)
         self.job.save.clicked.connect(self.save)
         self.job.undo.clicked.connect(controller.undo)
-        self.result.go_asked.connect(self.layers.go_to_focus)
         self._opening_timer.timeout.connect(self.open_case)
         self.destroyed.connect(self.layers.disconnect_all)
         self.destroyed.connect(controller.shut_down)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QDockWidget, QWidget
 
 
 class DockWidget(QWidget):
@@ -20,6 +20,8 @@ class DockWidget(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
                 self._docked = True
+                if isinstance(dock := self.parent(), QDockWidget):  # its tab has no room for the plugin's name
+                    dock.setWindowTitle(dock.windowTitle().split(" (")[0])
             elif self._docked:
                 self.undocked.emit()
         return bool(super().event(event))

@@ -7,10 +7,10 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from .choice_box import Browse, ChoiceBox, ask_file, ask_folder
 from .core import Offers
+from .fold import Fold
 from .layer_source import LayerSource, take_layer
 from .wishes import CaseWish
 
@@ -80,7 +80,7 @@ class InputsPanel(QWidget):
         self.open_button.setToolTip("Read the CT, run the network on it, and list the organs that can be scored")
         self._lay_out()
         for box in (self.ct, self.network, self.reference):
-            box.changed.connect(self.changed)
+            box.changed.connect(self._on_changed)
         self.draw.clicked.connect(self.draw_asked)
 
     def offer(self, offers: Offers) -> None:
@@ -98,6 +98,14 @@ class InputsPanel(QWidget):
     def complete(self) -> bool:
         """Whether a CT and a network are chosen."""
         return self.ct.value() is not None and self.network.value() is not None
+
+    def _on_changed(self) -> None:
+        """Closed, the panel names what is chosen; where something is missing it is opened for that to be chosen."""
+        chosen = [box.text() for box in (self.ct, self.network) if box.value() is not None]
+        self.fold.setText("Case" + (": " + ", ".join(chosen) if chosen else ""))
+        if not self.complete:
+            self.fold.expand()
+        self.changed.emit()
 
     def wish(self, otherwise: Any = None) -> CaseWish:
         """What is chosen; ``otherwise`` is the CT where none is.
@@ -141,14 +149,17 @@ class InputsPanel(QWidget):
         extra.addRow("Label names", self.label_names)
         extra.addRow("Region", box)
         extra.addRow("Device", self.device)
-        fold = QCollapsible("More about the case")
-        fold.addWidget(more)
-        column = QVBoxLayout(self)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(form)
-        column.addWidget(fold)
+        column.addWidget(Fold("More about the case", more))
         column.addWidget(self.open_button)
+        self.fold = Fold("Case", inner, expanded=True)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.fold)
 
 
 def _path_or_layer(value: Any) -> Path | LayerSource:

@@ -53,6 +53,7 @@ class JobPanel(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, _RANGE)
         self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
         self.line = QLabel("")
         self.line.setWordWrap(True)
         row = QHBoxLayout()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
-from superqt import QCollapsible
+
+from .fold import Fold
 
 _INTERPOLATION = {"cubic B-spline": "bspline", "linear": "linear"}
 
@@ -45,8 +46,7 @@ class LimitsPanel(QWidget):
         form.addRow("Interpolation", self.interpolation)
         form.addRow("Tolerance", self.tolerance)
         form.addRow("Seed", self.seed)
-        self.fold = QCollapsible("Advanced")
-        self.fold.addWidget(inner)
+        self.fold = Fold("Advanced", inner)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.fold)

@@ -16,14 +16,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
+from .fold import Fold
 from .network_facts import RUNS_CODE, facts, names_of, with_name
 from .wishes import Names
 
 _LINE = 24  # pixels per row
 _MOST_LINES = 10
-_NO_LIMIT = 16777215  # Qt's QWIDGETSIZE_MAX
 
 
 class NetworkPanel(QWidget):
@@ -63,14 +62,10 @@ class NetworkPanel(QWidget):
         column.addLayout(self._form)
         column.addWidget(self.table)
         column.addWidget(self.withdraw)
-        self.fold = QCollapsible("Network")
-        self.fold.setDuration(0)
-        # not fold.addWidget: that fixes the height to a guess which lines that wrap do not keep to
-        self.fold.content().layout().addWidget(inner)
+        self.fold = Fold("Network", inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.fold)
-        self.fold.toggled.connect(lambda shown: self.fold.content().setMaximumHeight(_NO_LIMIT if shown else 0))
         self.table.itemChanged.connect(self._on_edited)
         self.withdraw.clicked.connect(self._on_withdraw)
         self.hide()

@@ -26,7 +26,8 @@ _TIPS = (
     "95th percentile of the distances between the surfaces of segmentation and reference on the perturbed CT, mm",
 )
 _LINE = 22  # pixels per row
-_MOST_LINES = 15
+_MOST_LINES, _LEAST_LINES = 15, 8  # that are seen where there are so many; a high window shows more
+_REST = 550  # pixels of a window that what is above and below the table needs
 _WAITING = "…"
 _SMALL = 0.85  # of the font, so that the names have room beside six numbers
 _STYLE = "QTableView, QHeaderView::section {{ font-size: {points}pt; }} QHeaderView::section {{ padding: 2px 0px; }}"
@@ -79,7 +80,8 @@ class OrganRowsTable(QTableWidget):
                 self._put(row, column, _WAITING)
             self.setRowHeight(row, _LINE)
         self._fit()
-        self.setFixedHeight(_LINE * (min(len(organs), _MOST_LINES) + 1) + 8)
+        room = min(_MOST_LINES, max(_LEAST_LINES, (self.window().height() - _REST) // _LINE))
+        self.setFixedHeight(_LINE * (min(len(organs), room) + 1) + 8)
 
     def show_rows(self, rows: Sequence[OrganRow]) -> None:
         """Volumes and distances of the organs that are shown."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from .fold import Fold
 
 if TYPE_CHECKING:
     from ..attacks import Organ
@@ -32,17 +34,13 @@ class OrgansPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._organs: tuple[Organ, ...] = ()
-        self._note = QLabel("Organs: open a case to see which can be scored")
-        self._note.setWordWrap(True)
         self._list = QListWidget()
         self._list.setToolTip("The Dice drop is the mean over the organs that are checked")
-        self._list.hide()
-        self._list.itemChanged.connect(lambda _item: self.changed.emit())
+        self.fold = Fold("Organs: open a case to see which can be scored", self._list)
+        self._list.itemChanged.connect(lambda _item: self._on_marks())
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(3)
-        column.addWidget(self._note)
-        column.addWidget(self._list)
+        column.addWidget(self.fold)
 
     def show_organs(self, organs: Sequence[Organ]) -> None:
         """List a case's organs; all are checked, except those that were unchecked under the same name."""
@@ -57,13 +55,13 @@ class OrgansPanel(QWidget):
             item.setCheckState(Qt.CheckState.Unchecked if organ.name in off else Qt.CheckState.Checked)
             self._list.addItem(item)
         self._list.blockSignals(False)
-        self._list.setVisible(bool(organs))
         line = max(14, self._list.sizeHintForRow(0))
         self._list.setFixedHeight(line * min(max(len(organs), 2), _MOST_LINES) + 6)
-        self._note.setText(
-            "Organs and their clean Dice" if organs else "No organ can be scored: each needs at least 50 voxels"
-        )
-        self.changed.emit()
+        if organs:
+            self.fold.expand()
+        else:
+            self.fold.collapse()
+        self._on_marks()
 
     def rename(self, organs: Sequence[Organ]) -> None:
         """The same organs under other names; the check marks stay."""
@@ -95,12 +93,23 @@ class OrgansPanel(QWidget):
             state = Qt.CheckState.Checked if organ.name in names else Qt.CheckState.Unchecked
             self._list.item(row).setCheckState(state)
         self._list.blockSignals(False)
-        self.changed.emit()
+        self._on_marks()
 
     def clean_mean(self) -> float | None:
         """Mean clean Dice of the checked organs; None where none is checked."""
         chosen = self.chosen()
         return sum(organ.clean for organ in chosen) / len(chosen) if chosen else None
+
+    def _on_marks(self) -> None:
+        """The title says what is scored, so that the list may be closed."""
+        chosen, mean = len(self.chosen()), self.clean_mean()
+        many = "all" if chosen == len(self._organs) else f"{chosen} of"
+        self.fold.setText(
+            f"Organs: {many} {len(self._organs)} scored" + ("" if mean is None else f", clean Dice {mean:.2f}")
+            if self._organs
+            else "No organ can be scored: each needs at least 50 voxels"
+        )
+        self.changed.emit()
 
 
 def _line(organ: Organ) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from .organ_rows import OrganRowsTable
@@ -34,8 +34,6 @@ def attacker_line(attack: AttackWish, result: AttackResult) -> str:
 class ResultPanel(QWidget):
     """Hidden until there is a result."""
 
-    go_asked = Signal()
-
     def __init__(self) -> None:
         super().__init__()
         self.sentence = QLabel()
@@ -45,16 +43,17 @@ class ResultPanel(QWidget):
         self.about.setWordWrap(True)
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = OrganRowsTable()
-        self.go = QPushButton("Show where it changed most")
-        self.go.setToolTip("Go to the slice on which most voxels of the checked organs are newly wrong (key Shift-S)")
-        self.go.clicked.connect(self.go_asked)
+        self.worst = QPushButton("Worst slice")
+        self.worst.setToolTip(
+            "Go to the slice on which most voxels of the checked organs are newly wrong (key Shift-S)"
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.sentence)
         column.addWidget(self.about)
         column.addWidget(self.table)
-        column.addWidget(self.go)
+        column.addWidget(self.worst)
         self.hide()
 
     def show_outcome(self, outcome: Outcome) -> None:
@@ -67,7 +66,7 @@ class ResultPanel(QWidget):
         self.about.setVisible(bool(about))
         self.sentence.setText(sentence(finding.result, finding.evidence))
         self.table.show_organs(finding.result.organs)
-        self.go.setEnabled(outcome.scene.focus is not None)
+        self.worst.setEnabled(outcome.scene.focus is not None)
         self.show()
 
     def clear(self) -> None:

@@ -15,14 +15,13 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from .choice_box import Browse, ChoiceBox, ask_folder
+from .fold import Fold
 from .in_hand import CaseInHand, TrainingEnd
 from .job_panel import progress_text
 from .layer_source import take_layer
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _STEPS = 1500
 _MOST_LINES = 5
-_NO_LIMIT = 16777215  # Qt's QWIDGETSIZE_MAX
 _OWN = ("attacker.yaml", "training.pt")  # either shows that a folder is an attacker's
 
 
@@ -74,7 +72,6 @@ class TrainingPanel(QWidget):
         self.line.setWordWrap(True)
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.line.hide()
-        self.fold = QCollapsible("Train an attacker")
         self._lay_out()
         self.show_phase(Phase.IDLE, network_chosen=False)
         self.cts.itemChanged.connect(lambda _item: self.changed.emit())
@@ -190,12 +187,7 @@ class TrainingPanel(QWidget):
         column.addLayout(form)
         column.addLayout(row)
         column.addWidget(self.line)
-        self.fold.setDuration(0)
-        # its own policy, Maximum, keeps it from growing with a line that wraps
-        self.fold.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        # not fold.addWidget: that fixes the height to a guess which lines that wrap do not keep to
-        self.fold.content().layout().addWidget(inner)
-        self.fold.toggled.connect(lambda shown: self.fold.content().setMaximumHeight(_NO_LIMIT if shown else 0))
+        self.fold = Fold("Train an attacker", inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.fold)

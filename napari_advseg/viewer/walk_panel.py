@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from .path_plot import PathPicture, PathPlot
 
@@ -19,19 +19,12 @@ class WalkPanel(QWidget):
         self.plot = PathPlot()
         self.play = QPushButton()
         self.play.setToolTip("Show the change grow from nothing to what was found and back, until stopped")
-        self.worst = QPushButton("Worst slice")
-        self.worst.setToolTip(
-            "Go to the slice on which most voxels of the checked organs are newly wrong (key Shift-S)"
-        )
-        row = QHBoxLayout()
-        row.addWidget(self.play)
-        row.addWidget(self.worst)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
         column.addWidget(self.line)
         column.addWidget(self.plot)
-        column.addLayout(row)
+        column.addWidget(self.play)
         self.show_playing(False)
         self.hide()
 

@@ -260,7 +260,7 @@ def test_button_and_key_go_to_the_worst_slice(make_docked: MakeDock, qtbot: Any,
     def press_key() -> None:
         qtbot.keyClick(canvas, Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
 
-    for go in (dock.walk.worst.click, press_key):
+    for go in (dock.result.worst.click, press_key):
         viewer.dims.set_point(0, worst - 8.0)
         go()
         assert viewer.dims.point[0] == worst

@@ -123,6 +123,7 @@ def test_progress_is_told_and_the_attacker_is_chosen_at_the_end(
 ) -> None:
     dock = make_dock(FakeCore())
     ready(dock, qtbot, tmp_path / "out", steps=40)
+    dock.training.fold.expand()
     dock.training.train.click()
     assert dock.controller.phase is Phase.TRAINING
     qtbot.waitUntil(lambda: "Step" in dock.training.line.text(), timeout=10_000)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..dock import AttackDock
 
-_PLUGIN, _WIDGET = "napari-advseg", "Attack a segmentation network"
+_PLUGIN, _WIDGET = "napari-advseg", "Attack"
 
 
 class Desk(Protocol):
