@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.layers import Vectors
+
+    from .scene import LayerPlan
 
 MOST_ARROWS = 12_000
 _APART = 3  # voxels in the plane, at least
@@ -58,3 +65,19 @@ def drawn_length(arrows: NDArray[np.float32], length: NDArray[np.float32], spaci
         return 1
     apart = float(np.diff(rows).min()) * spacing[1]
     return int(np.clip(round(1.2 * apart / float(length.max())), 1, 10))
+
+
+def fill_arrows(layer: Vectors, plan: LayerPlan) -> None:
+    """Other arrows with their lengths as colours; where there are none, one without length."""
+    arrows, features = plan.data, plan.options["features"]
+    if not len(arrows):
+        arrows, features = np.zeros((1, 2, 3), np.float32), {"mm": np.zeros(1, np.float32)}
+    with layer.events.blocker_all(), layer._block_refresh():  # so that all of it is drawn once
+        layer.data = arrows
+        layer.features = features
+        layer.edge_color = "mm"
+        layer.edge_contrast_limits = plan.options["edge_contrast_limits"]
+        layer.length = plan.options["length"]
+    if layer.name.startswith("Displacement") and layer.name != plan.options["name"]:
+        layer.name = plan.options["name"]
+    layer.refresh(thumbnail=False)

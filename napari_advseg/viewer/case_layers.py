@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from .handing_on import is_parked
 from .in_hand import CaseInHand, CtToShow, Outcome
 from .in_place import InPlace
-from .layers import clear_result, go_to, layers_of, remove_case, rename_organs, show_scene
+from .layers import (
+    go_to,
+    layers_of,
+    park_case,
+    park_result,
+    remove_case,
+    remove_parked,
+    rename_organs,
+    show_scene,
+)
 from .placement import Placement
 from .region_drawing import drawing_layer, drawn_box
 from .renaming import rename_options
-from .scene import LayerPlan, Scene
+from .scene import RESULT_ROLES, LayerPlan, Scene
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer, Shapes
 
     from ..volume import Grid
+
+
+_PARKED_MS = 3000  # layers of the case before wait this long for the next one's content
 
 
 class CaseLayers:
@@ -32,7 +46,12 @@ class CaseLayers:
         self._placement: Placement | None = None
         self._outcome: Outcome | None = None
         self._waiting: list[LayerPlan] = []
+        self._waiting_for = ""  # the case that these are of
         self._going = True
+        self._clearing = QTimer()
+        self._clearing.setSingleShot(True)
+        self._clearing.setInterval(_PARKED_MS)
+        self._clearing.timeout.connect(lambda: remove_parked(viewer))
         self._drawing: Shapes | None = None
         self._tell_region: Callable[[str], Any] | None = None
 
@@ -46,9 +65,15 @@ class CaseLayers:
 
     def put_away(self, case_id: str) -> None:
         """Remove the layers of a case, those still to be shown as well."""
-        if self._outcome is not None and self._outcome.case_id == case_id:
-            self._outcome, self._waiting = None, []
+        self._forget(case_id)
         remove_case(self._viewer, case_id)
+
+    def show_next_ct(self, shown: CtToShow, before: str) -> None:
+        """The CT in place of another case's, whose layers wait a moment for more content of this one's."""
+        self._forget(before)
+        park_case(self._viewer, before, shown.plan.options)
+        self._clearing.start()
+        self.show_ct(shown)
 
     def adopt(self, grid: Grid) -> None:
         """The layers of a case on this grid are in the viewer already."""
@@ -56,33 +81,43 @@ class CaseLayers:
 
     def show_ct(self, shown: CtToShow) -> None:
         """The CT as soon as it is read."""
-        first = not self._viewer.layers
+        first = all(is_parked(layer) for layer in self._viewer.layers)
         show_scene(self._viewer, Scene(shown.case_id, (shown.plan,)))
         self._placement = Placement.of(shown.plan.options["metadata"]["napari_advseg"]["grid"])
         if first:
+            self._viewer.reset_view()
             self._middle(shown.case_id)
 
     def show_case(self, in_hand: CaseInHand) -> None:
         """The clean segmentation; what an earlier case on the same CT had shown goes."""
-        clear_result(self._viewer, in_hand.id)
-        self._outcome, self._waiting = None, []
+        park_result(self._viewer, in_hand.id)
+        self._clearing.start()
         self._placement = Placement.of(in_hand.case.ct.grid)
-        show_scene(self._viewer, in_hand.scene)
+        self._outcome = None
+        self.show_scene(in_hand.scene)
+
+    def show_scene(self, scene: Scene) -> None:
+        """Layers of a case in place of those still to be shown.
+
+        One layer per turn of the event loop: each may cost napari a fifth of a second, and together they would freeze it.
+        """
+        self._waiting, self._waiting_for, self._going = list(scene.plans), scene.case_id, False
+        self._show_next()
 
     def show_outcome(self, outcome: Outcome, *, go: bool = True) -> None:
-        """The result in place of the last one, and the slice on which it is seen best unless ``go`` is False.
-
-        One layer per turn of the event loop: each costs napari a fifth of a second, and together they would freeze it.
-        """
+        """The result in place of the last one, and the slice on which it is seen best unless ``go`` is False."""
         self._outcome, self._going = outcome, go or (bool(self._waiting) and self._going)
-        self._waiting = list(outcome.scene.plans)
+        own = self._waiting if self._waiting_for == outcome.case_id else []
+        self._waiting = [*(plan for plan in own if plan.role not in RESULT_ROLES), *outcome.scene.plans]
+        self._waiting_for = outcome.case_id
         self._show_next()
 
     def show_walked(self, outcome: Outcome) -> None:
         """Another strength of the shown result: its layers are given new content, all at once."""
         self._outcome = outcome
         waiting = {plan.role for plan in self._waiting}
-        self._waiting = [plan for plan in outcome.scene.plans if plan.role in waiting]
+        own = [plan for plan in self._waiting if plan.role not in RESULT_ROLES]
+        self._waiting = own + [plan for plan in outcome.scene.plans if plan.role in waiting]
         self._in_place.show(self._viewer, outcome.scene)
 
     def go_to_slices(self, case_id: str, index: tuple[int, int, int]) -> None:
@@ -108,10 +143,9 @@ class CaseLayers:
             go_to(self._viewer, layer, outcome.scene.focus)
 
     def _show_next(self) -> None:
-        outcome = self._outcome
-        if outcome is None or not self._waiting:
+        if not self._waiting:
             return
-        show_scene(self._viewer, Scene(outcome.case_id, (self._waiting.pop(0),)))
+        show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
         if self._waiting:
             QTimer.singleShot(0, self._show_next)
         elif self._going:
@@ -135,9 +169,20 @@ class CaseLayers:
             layer.events.data.connect(self._on_drawn)
 
     def disconnect_all(self) -> None:
-        """Let go of the drawing, and of layers still to be shown."""
+        """Let go of the drawing, and of layers still to be shown or to be handed on."""
         self._waiting = []
+        with contextlib.suppress(RuntimeError):  # timers and window are gone while the program ends
+            self._in_place.stop()
+            if self._clearing.isActive():
+                self._clearing.stop()
+                remove_parked(self._viewer)
         self._let_go_of_drawing()
+
+    def _forget(self, case_id: str) -> None:
+        if self._outcome is not None and self._outcome.case_id == case_id:
+            self._outcome = None
+        if self._waiting_for == case_id:
+            self._waiting = []
 
     def _let_go_of_drawing(self) -> None:
         if self._drawing is not None:

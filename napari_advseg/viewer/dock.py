@@ -108,6 +108,7 @@ class AttackDock(DockWidget):
 
     def open_case(self) -> None:
         """Open the case that the inputs describe."""
+        self._opening_timer.stop()
         self._ask(lambda wish: self.controller.open(wish, ct_case(self.inputs.ct.value())))
 
     def run(self) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arrows import fill_arrows
+from .handing_on import is_parked, note_colours, park, parked, parked_for, take_over, tell_handed_on
 from .layer_source import KEY
 from .renaming import organ_features
 from .scene import RESULT_ROLES, ROLES, LayerPlan, Scene
@@ -24,7 +26,7 @@ def known(layer: Any) -> dict[str, Any]:
 
 def can_be_ct(layer: Image) -> bool:
     """Whether an image layer is the user's own or a CT of this plugin, not something that an attack shows."""
-    return not layer.rgb and known(layer).get("role", "ct") in ("ct", "perturbed")
+    return not layer.rgb and not is_parked(layer) and known(layer).get("role", "ct") in ("ct", "perturbed")
 
 
 def cts_to_learn_from(images: list[Image]) -> list[Image]:
@@ -61,21 +63,30 @@ def show_scene(viewer: ViewerModel, scene: Scene) -> None:
     A layer of the same shape and place is given the new content; another is replaced, and hands on whether it is
     shown, its opacity and its contour.
     """
-    selected = set(viewer.layers.selection)
+    selected, handed_on = set(viewer.layers.selection), False
     present = layers_of(viewer, scene.case_id)
     for plan in scene.plans:
         old = present.get(plan.role)
         if old is not None and _fits(old, plan):
-            if plan.role != "ct" or not np.array_equal(old.data, plan.data):  # a CT seldom changes
-                old.data = plan.data
+            if plan.kind == "vectors":
+                fill_arrows(old, plan)
+            elif old.data is not plan.data and (plan.role != "ct" or not np.array_equal(old.data, plan.data)):
+                old.data = plan.data  # a CT seldom changes
             old.metadata[KEY] = known(old) | plan.options["metadata"][KEY]
-            if "features" in plan.options:
+            if plan.kind == "labels":
                 old.features = plan.options["features"]
             continue
         kept = _look(old) if old is not None else {}
         if old is not None:
-            _remove(viewer, old)
-        _add(viewer, scene.case_id, plan, kept)
+            _remove(viewer, [old])
+        waiting = parked_for(viewer, plan)
+        if waiting is not None:
+            take_over(waiting, plan, kept)
+            handed_on = True
+        else:
+            _add(viewer, scene.case_id, plan, kept)
+    if handed_on:
+        tell_handed_on(viewer)
     present = layers_of(viewer, scene.case_id)
     images = [present[role] for role in ("ct", "perturbed") if role in present]
     if len(images) == 2:
@@ -104,15 +115,27 @@ def outline_layers(viewer: ViewerModel, case_id: str) -> None:
 
 def remove_case(viewer: ViewerModel, case_id: str) -> None:
     """Remove all layers of a case."""
-    for layer in layers_of(viewer, case_id).values():
-        _remove(viewer, layer)
+    _remove(viewer, list(layers_of(viewer, case_id).values()))
 
 
-def clear_result(viewer: ViewerModel, case_id: str) -> None:
-    """Remove what an earlier run on the case had shown."""
-    for role, layer in layers_of(viewer, case_id).items():
-        if role in RESULT_ROLES:
-            _remove(viewer, layer)
+def park_case(viewer: ViewerModel, case_id: str, place: dict[str, Any]) -> None:
+    """Keep the layers of a case, empty and at ``place``, for the next one."""
+    park(viewer, layers_of(viewer, case_id).values(), place)
+
+
+def park_result(viewer: ViewerModel, case_id: str) -> None:
+    """Take away what an earlier run on the case had shown; its layers wait for the next run."""
+    present = layers_of(viewer, case_id)
+    gone = [layer for role, layer in present.items() if role in RESULT_ROLES]
+    if gone:
+        lies_at = present.get("ct", gone[0])
+        park(viewer, gone, {"scale": lies_at.scale, "translate": lies_at.translate})
+        tell_handed_on(viewer)
+
+
+def remove_parked(viewer: ViewerModel) -> None:
+    """Remove the layers that no case has taken over."""
+    _remove(viewer, parked(viewer))
 
 
 def go_to(viewer: ViewerModel, layer: Layer, index: tuple[int, int, int]) -> None:
@@ -131,6 +154,8 @@ def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any
     layer = {"image": Image, "labels": Labels, "vectors": Vectors}[plan.kind](plan.data, **options)
     if contour is not None:
         layer.contour = contour
+    if plan.kind == "labels":
+        note_colours(layer, plan.options["colormap"])
     below = [
         position
         for position, other in enumerate(viewer.layers)
@@ -142,18 +167,20 @@ def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any
 def _fits(layer: Layer, plan: LayerPlan) -> bool:
     """Whether the layer can take the plan's content as it is."""
     return (
-        plan.kind != "vectors"
-        and type(layer).__name__.lower() == plan.kind
-        and layer.data.shape == plan.data.shape
-        and layer.data.dtype == plan.data.dtype
+        type(layer).__name__.lower() == plan.kind
+        and (plan.kind == "vectors" or (layer.data.shape, layer.data.dtype) == (plan.data.shape, plan.data.dtype))
         and np.allclose(layer.scale, plan.options["scale"])
         and np.allclose(layer.translate, plan.options["translate"])
     )
 
 
-def _remove(viewer: ViewerModel, layer: Layer) -> None:
-    viewer.layers.unlink_layers([layer])
-    viewer.layers.remove(layer)
+def _remove(viewer: ViewerModel, layers: list[Layer]) -> None:
+    """All at once: napari sweeps memory once then, not for each."""
+    if layers:
+        viewer.layers.unlink_layers(layers)
+        with viewer.layers.batched_update():
+            for layer in layers:
+                viewer.layers.remove(layer)
 
 
 def _look(layer: Layer) -> dict[str, Any]:

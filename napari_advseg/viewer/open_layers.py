@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 
+from .handing_on import is_parked, on_handed_on
 from .layers import can_be_ct, cts_to_learn_from, known, sample_role
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def can_be_reference(layer: Labels) -> bool:
-    """Whether a segmentation is one, not a map made for comparing."""
-    return "compare" not in known(layer)
+    """Whether a segmentation is one, not a map made for comparing, nor one that waits for the next case."""
+    return "compare" not in known(layer) and not is_parked(layer)
 
 
 class OpenLayers:
@@ -30,6 +31,7 @@ class OpenLayers:
         self._viewer, self._inputs, self._training, self._free = viewer, inputs, training, free
         for emitter in (viewer.layers.events.inserted, viewer.layers.events.removed):
             emitter.connect(self._on_layers)
+        self._end = on_handed_on(viewer, self._on_handed_on)
         self.offer()
 
     def offer(self) -> None:
@@ -42,6 +44,10 @@ class OpenLayers:
     def let_go(self) -> None:
         for emitter in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             emitter.disconnect(self._on_layers)
+        self._end()
+
+    def _on_handed_on(self, _event: Any = None) -> None:
+        self.offer()
 
     def _on_layers(self, event: Any) -> None:
         self.offer()

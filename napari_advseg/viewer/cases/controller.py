@@ -206,12 +206,11 @@ class CasesController(QObject):
         index = self.case_of(shown.case_id)
         if index is None or self.cases is None:
             return
-        if self._shown is not None and self._shown != index:
-            self._desk.put_away(self._ids[self._shown])
+        before = None if self._shown in (None, index) else self._ids[self._shown]
         self._shown = index
         row = self.state.rows[index]
         if row.bundle is None:
-            opening = self._desk.show_ct(shown, self.cases.cases[index])
+            opening = self._desk.show_ct(shown, self.cases.cases[index], before)
             if opening:
                 self.state.say("")
             elif self.state.queue:
@@ -219,7 +218,7 @@ class CasesController(QObject):
             else:
                 self.state.say("The CT is shown: choose a network in the main dock to open the case.")
         else:
-            self._desk.show_only_ct(shown)
+            self._desk.show_only_ct(shown, before)
             self.state.say("")
 
     def _on_return(self, job: Job, value: object) -> None:

@@ -29,9 +29,9 @@ class Desk(Protocol):
 
     def settings(self, ct: Path) -> tuple[CaseWish, AttackWish]: ...
 
-    def show_ct(self, shown: CtToShow, case: Any) -> bool: ...
+    def show_ct(self, shown: CtToShow, case: Any, before: str | None = None) -> bool: ...
 
-    def show_only_ct(self, shown: CtToShow) -> None: ...
+    def show_only_ct(self, shown: CtToShow, before: str | None = None) -> None: ...
 
     def show_recalled(self, recalled: Recalled, case: Any) -> None: ...
 
@@ -64,15 +64,21 @@ class DockDesk:
         """
         return self.dock.settings(ct)
 
-    def show_ct(self, shown: CtToShow, case: Any) -> bool:
-        """The CT in the viewer and chosen in the dock; whether its network is being opened now."""
+    def show_ct(self, shown: CtToShow, case: Any, before: str | None = None) -> bool:
+        """The CT in the viewer, in place of the case ``before``, and chosen in the dock.
+
+        Returns
+        -------
+        opening
+            Whether its network is being opened now.
+        """
         dock = self.dock
         busy = dock.controller.phase.busy
         if not busy:
             dock.controller.leave()
             dock.result.clear()
             dock.draws.clear()
-        dock.layers.show_ct(shown)
+        self.show_only_ct(shown, before)
         inputs = dock.inputs
         inputs.reference.set_value(case.reference)
         inputs.label_names.set_value(_names_file(case.label_names))
@@ -83,16 +89,17 @@ class DockDesk:
             dock.open_case()
         return not busy and inputs.complete
 
-    def show_only_ct(self, shown: CtToShow) -> None:
-        """The CT of a case whose bundle is being read."""
-        self.dock.layers.show_ct(shown)
+    def show_only_ct(self, shown: CtToShow, before: str | None = None) -> None:
+        """The CT of a case whose bundle is being read, in place of the case ``before``."""
+        if before is None:
+            self.dock.layers.show_ct(shown)
+        else:
+            self.dock.layers.show_next_ct(shown, before)
 
     def show_recalled(self, recalled: Recalled, case: Any) -> None:
         """The CT, the network's segmentation of it, and what was found; the case's labels are chosen, too."""
-        from ..layers import show_scene
-
-        show_scene(self._viewer, replace(recalled.scene, plans=recalled.clean_plans))
         dock = self.dock
+        dock.layers.show_scene(replace(recalled.scene, plans=recalled.clean_plans))
         dock.bundles.take(recalled)
         if recalled.whole:
             dock.inputs.reference.set_value(case.reference)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from ..handing_on import on_handed_on
 from ..layers import known, layers_of
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ class CaseWatch(QObject):
         super().__init__()
         self._viewer = viewer
         self.roles: dict[str, Layer] = {}
+        self._case: Any = None
         self._look = self._timer(self._on_layers)
         self._tell = self._timer(self.renewed.emit)
         events = viewer.layers.events
         self._emitters = (events.inserted, events.removed, viewer.layers.selection.events.active)
         for emitter in self._emitters:
             emitter.connect(self._soon)
+        self._end = on_handed_on(viewer, self._soon)
         self._on_layers()
 
     def layer(self, role: str) -> Any:
@@ -70,6 +73,7 @@ class CaseWatch(QObject):
     def let_go(self) -> None:
         for emitter in self._emitters:
             emitter.disconnect(self._soon)
+        self._end()
         self._connect({})
         self._look.stop()
         self._tell.stop()
@@ -89,7 +93,9 @@ class CaseWatch(QObject):
 
     def _on_layers(self) -> None:
         found = case_in_view(self._viewer)
-        if found != self.roles:
+        case = known(found["ct"]).get("case") if found else None
+        if found != self.roles or case != self._case:  # another case's content may be in the same layers
+            self._case = case
             self._connect(found)
             self.changed.emit()
 

@@ -167,11 +167,13 @@ class FakeDesk:
             raise ValueError(self.refusal)
         return CaseWish(ct, "fake"), AttackWish(drop=0.3)
 
-    def show_ct(self, shown: CtToShow, case: Any) -> bool:
+    def show_ct(self, shown: CtToShow, case: Any, before: str | None = None) -> bool:
+        self._note(before)
         self.cts.append(shown)
         return False
 
-    def show_only_ct(self, shown: CtToShow) -> None:
+    def show_only_ct(self, shown: CtToShow, before: str | None = None) -> None:
+        self._note(before)
         self.bare.append(shown)
 
     def show_recalled(self, recalled: Recalled, case: Any) -> None:
@@ -179,3 +181,7 @@ class FakeDesk:
 
     def put_away(self, case_id: str) -> None:
         self.away.append(case_id)
+
+    def _note(self, before: str | None) -> None:
+        if before is not None:
+            self.away.append(before)

@@ -157,7 +157,7 @@ def test_going_on_from_a_result_opens_the_next_case(make: Make, qtbot: Any, fold
     cases.next.click()
     qtbot.waitUntil(lambda: len(main.opened) == 2 and not dock.controller.phase.busy, timeout=10_000)
     assert dock.controller.outcome is None
-    assert {known(layer)["role"] for layer in dock.viewer.layers} == {"ct", "clean"}
+    qtbot.waitUntil(lambda: {known(layer).get("role") for layer in dock.viewer.layers} == {"ct", "clean"})
     cases.previous.click()
     qtbot.waitUntil(lambda: dock.controller.outcome is not None, timeout=10_000)
     assert len(main.opened) == 2, "what is done opens from its bundle, without the network"
