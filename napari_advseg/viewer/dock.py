@@ -192,9 +192,9 @@ class AttackDock(DockWidget):
         self.job.show_phase(phase, can_run=ready, can_save=self.controller.outcome is not None)
         self.job.undo.setEnabled(self.controller.earlier.there and not phase.busy)
         self._on_training()
-        if phase is Phase.FAILED and self.controller.outcome is not None:
         if phase is Phase.FAILED and self.controller.in_hand is None:
             self.inputs.fold.expand()
+        if phase is Phase.FAILED and self.controller.outcome is not None:
             self.draws.mark(self.controller.outcome.picked)
 
     def _on_training(self) -> None:
@@ -214,8 +214,8 @@ class AttackDock(DockWidget):
         case = in_hand.case
         self.result.clear()
         self.draws.clear()
-        self.layers.show_case(in_hand)
         self.inputs.fold.collapse()  # so that what comes next has room in a low window
+        self.layers.show_case(in_hand)
         self.network.show_network(in_hand.about)
         self.organs.show_organs(case.organs)
         self.attacker.offer(in_hand.attackers)
@@ -223,8 +223,8 @@ class AttackDock(DockWidget):
         self._message.say(opening_notes(in_hand, oblique=self.layers.oblique), False)
 
     def _on_found(self, outcome: Outcome) -> None:
-        self.layers.show_outcome(outcome)
         self.organs.fold.collapse()  # the table of the result has them
+        self.layers.show_outcome(outcome)
         self.show_result(outcome)
         self._message.say(outcome.note, False)
         self._on_phase(self.controller.phase)
