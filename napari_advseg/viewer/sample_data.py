@@ -31,7 +31,26 @@ def abdomen() -> list[LayerTuple]:
 
 
 def _sample(name: str, what: str) -> list[LayerTuple]:
-    return while_painting(lambda: sample_layers(name), what)
+    layers = while_painting(lambda: sample_layers(name), what)
+    _select(layers[0][1]["metadata"][KEY]["case"])
+    return layers
+
+
+def _select(case_id: str) -> None:
+    """The CT, once it is in the viewer: napari selects what comes last, and the organs are hidden."""
+    from napari.viewer import current_viewer
+    from qtpy.QtCore import QTimer
+
+    from .layers import layers_of
+
+    viewer = current_viewer()
+
+    def select() -> None:
+        if viewer is not None and (ct := layers_of(viewer, case_id).get("ct")) is not None:
+            viewer.layers.selection.active = ct
+
+    if viewer is not None:
+        QTimer.singleShot(0, select)
 
 
 def sample_layers(name: str) -> list[LayerTuple]:

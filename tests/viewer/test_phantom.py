@@ -49,6 +49,19 @@ def test_opening_the_sample_chooses_its_network(dock: Any, monkeypatch: pytest.M
     assert dock.inputs.reference.value().name == "phantom organs"
 
 
+def test_the_opened_samples_ct_is_selected_not_its_hidden_organs(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_advseg.viewer import sample_data
+
+    monkeypatch.setattr(sample_data, "sample_layers", lambda _name: phantom_layers())
+    viewer = make_napari_viewer()
+    for data, options, kind in sample_data.phantom():
+        getattr(viewer, f"add_{kind}")(data, **options)
+    assert [layer.visible for layer in viewer.layers] == [True, False]
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is viewer.layers["phantom CT"], timeout=5000)
+
+
 def test_an_attack_from_the_dock_is_confirmed_by_its_bundle(dock: Any, qtbot: Any, tmp_path: Path) -> None:
     from napari_advseg.evidence import verify_bundle
 
