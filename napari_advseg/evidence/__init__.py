@@ -2,6 +2,7 @@
 
 from .bundle import check_replaceable, result_record, save_bundle
 from .bundle_reading import Bundle, read_bundle, read_record
+from .chance import chance_costs, chance_sentence, chance_verdict
 from .control import control_parameters, measure_control
 from .examples import draw_examples
 from .figure import draw_figure, sentence
@@ -25,6 +26,9 @@ __all__ = [
     "StoredPath",
     "blink",
     "check_replaceable",
+    "chance_costs",
+    "chance_sentence",
+    "chance_verdict",
     "control_parameters",
     "draw_examples",
     "draw_figure",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..attacks import AttackResult
 from ..volume import SOFT_TISSUE, Grid, Region, Reorientation, reorient, reorient_grid, reorientation
+from .chance import chance_sentence
 from .measures import Evidence, newly_wrong
 from .palette import organ_colour
 
@@ -23,6 +25,7 @@ _COLUMNS = (
     "intensity change (HU)",
 )
 _GRID_LINES = 22
+_TITLE_WIDTH = 210  # characters that the figure is wide
 _MARGIN = 4  # voxels
 
 
@@ -40,13 +43,14 @@ def draw_figure(result: AttackResult, evidence: Evidence, path: Path) -> Path:
     _draw_bars(axes[0, 4], result)
     _draw_path(axes[1, 4], result, evidence)
     _draw_text(axes[2, 4], result, evidence)
-    figure.suptitle(sentence(result, evidence) + "   Research use only.", fontsize=12)
+    title = textwrap.fill(sentence(result, evidence) + "   Research use only.", _TITLE_WIDTH)
+    figure.suptitle(title, fontsize=12)
     figure.savefig(path)
     return path
 
 
 def sentence(result: AttackResult, evidence: Evidence | None) -> str:
-    """The result in one sentence of plain words."""
+    """The result in a few plain words."""
     asked = f"Asked for a Dice drop of {result.target_drop:.2f}"
     got = f"{'reached' if result.reached else 'NOT reached, closest'} {result.achieved_drop:.3f}"
     text = f"{asked}: {got} ({result.clean_dice:.3f} to {result.attacked_dice:.3f})."
@@ -59,7 +63,7 @@ def sentence(result: AttackResult, evidence: Evidence | None) -> str:
         text = text[:-1] + f", {result.stopped}."
     if evidence is not None:
         text += (
-            f" A random change of the same size: {evidence.control_drop:.3f}. "
+            f" {chance_sentence(result.achieved_drop, evidence.control_drop)} "
             f"Largest shift {evidence.max_displacement_mm:.1f} mm, largest intensity change {evidence.max_hu:.1f} HU."
         )
     return text

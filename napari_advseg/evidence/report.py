@@ -14,6 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from .bundle_reading import FIGURE, Bundle, read_bundle
+from .chance import chance_sentence, chance_verdict
 from .charts import StrengthChart, strength_svg, strip_svg
 from .organ_table import OrganRow, organ_table
 from .reproduction import Reproduction, reproduction
@@ -38,8 +39,13 @@ class ReportCase:
 
     @property
     def gap(self) -> float:
-        """The drop beyond that of the random control: the fragility."""
+        """The drop beyond that of the random control."""
         return float(self.record["achieved_drop"]) - float(self.record["control"]["drop"])
+
+    @property
+    def verdict(self) -> str:
+        """A sentence where the attack does not stand out from chance, else ""."""
+        return chance_verdict(float(self.record["achieved_drop"]), float(self.record["control"]["drop"]))
 
 
 def write_report(bundles: Sequence[str | Path], path: str | Path, names: Sequence[str] | None = None) -> Path:
@@ -95,7 +101,7 @@ def result_sentences(record: dict[str, Any]) -> tuple[str, ...]:
         f"to a change whose largest shift is {change['max_displacement_mm']:.1f} mm "
         f"and whose largest change of intensity is {change['max_hu']:.1f} HU."
     )
-    chance = f"A random change of the same size costs {record['control']['drop']:.3f}."
+    chance = chance_sentence(drop, record["control"]["drop"])
     within = f"within the tolerance of {record['tolerance']:g}"
     goal = f"Asked for: {asked:.2f}, {'reached' if record['reached'] else 'NOT reached'} {within}."
     found = [lost, chance, goal]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,16 @@ def test_the_sentence_is_plain_where_the_random_change_was_not_measured(make_doc
     finding = dock.controller.outcome.finding
     assert "2.3 mm" in plain_sentence(finding.result, finding.evidence)
     assert plain_sentence(finding.result, None).endswith("hard to see.")
+
+
+def test_the_sentence_says_where_a_random_change_costs_as_much(make_dock: MakeDock, qtbot: Any) -> None:
+    dock = make_dock(FakeCore())
+    attacked(dock, qtbot)
+    finding = dock.controller.outcome.finding
+    assert "no particular weakness" not in plain_sentence(finding.result, finding.evidence)
+    evidence = replace(finding.evidence, control_drop=finding.result.achieved_drop)
+    text = plain_sentence(finding.result, evidence)
+    assert f"costs {evidence.control_drop:.2f}" in text
+    assert text.endswith("costs as much or more: the attack as such shows no particular weakness.")
+    dock.controller.found.emit(replace(dock.controller.outcome, finding=replace(finding, evidence=evidence)))
+    assert "no particular weakness" in dock.result.sentence.text()

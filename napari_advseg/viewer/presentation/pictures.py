@@ -33,16 +33,19 @@ def painted_slice(image: Image, labels: Labels, index: int) -> NDArray[np.uint8]
 
 def plain_sentence(result: AttackResult, evidence: Evidence | None) -> str:
     """What happened, for people who have never heard of Dice drops."""
+    from ...evidence import chance_costs, chance_verdict
+
     said = (
         f"The segmentation's agreement with the truth (Dice) falls from {result.clean_dice:.2f} "
         f"to {result.attacked_dice:.2f}"
     )
     if evidence is None:
         return f"{said} after a change that is hard to see."
-    return (
+    text = (
         f"{said} after a shift of at most {evidence.max_displacement_mm:.1f} mm and a change of at most "
-        f"{evidence.max_hu:.0f} HU; a random change of the same size costs {abs(evidence.control_drop):.2f}."
+        f"{evidence.max_hu:.0f} HU; {chance_costs(evidence.control_drop, digits=2)}."
     )
+    return f"{text} {chance_verdict(result.achieved_drop, evidence.control_drop)}".strip()
 
 
 def _colour(labels: Labels, label: int) -> Any:
