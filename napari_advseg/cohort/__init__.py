@@ -2,6 +2,7 @@
 
 from .case_list import read_cases
 from .case_table import write_table
+from .ct_of_bundle import find_ct, lost_ct_line
 from .identity import AttackJob, network_digest
 from .listed import ListedCase
 from .lock import LockedError
@@ -20,6 +21,8 @@ __all__ = [
     "State",
     "WorkFolder",
     "attack_all",
+    "find_ct",
+    "lost_ct_line",
     "network_digest",
     "read_cases",
     "write_table",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -203,6 +203,33 @@ class WorkFolder:
         for file in self.folder.glob(f"{ASIDE}*"):
             if time.time() - file.stat().st_mtime > _OLD_S:
                 file.unlink(missing_ok=True)
+
+
+def place_of_list(folder: Path) -> Path:
+    """The folder or CSV that a work folder is about; one of that name beside it where both were moved.
+
+    Raises
+    ------
+    ValueError
+        It is no work folder.
+    """
+    source = _source_in(folder / _FILE)
+    beside = folder.absolute().parent / source.name
+    return source if source.exists() or not beside.exists() else beside
+
+
+def case_in(bundle: Path) -> tuple[Path, str] | None:
+    """The work folder that a bundle lies in and what its case is called there; None where it lies in none."""
+    parents = bundle.absolute().parents
+    if len(parents) < 3 or parents[1].name != _CASES or not (parents[2] / _FILE).is_file():
+        return None
+    return parents[2], parents[0].name
+
+
+def case_names(folder: Path) -> Callable[[ListedCase], str]:
+    """What a case is called in a work folder, to which nothing is written; OSError, ValueError where it cannot be read."""
+    hashes = CaseHashes(_read_hashes(folder / _HASHES))
+    return lambda case: hashes.digest(case)[:_LETTERS]
 
 
 def _record(place: Path) -> Path:

@@ -101,19 +101,11 @@ def reopened(recalled: Recalled, case: Case) -> Outcome:
 
 
 def _look_for_ct(bundle: Bundle) -> tuple[Volume | None, str]:
-    """The CT where the bundle says that it was, if it is the very one; else a line for the user."""
-    from ..volume import read_ct
+    """The very CT that was attacked, where it is found; else a line for the user."""
+    from ..cohort import find_ct, lost_ct_line
 
-    said, wanted = bundle.record["ct"].get("path"), bundle.record["ct"].get("sha256")
-    places = [] if not said else [Path(said), bundle.folder / Path(said).name, bundle.folder.parent / Path(said).name]
-    for place in places:
-        try:
-            ct = read_ct(place)
-        except (OSError, ValueError):
-            continue
-        if ct.grid.matches(bundle.grid) and (wanted is None or ct.source is None or ct.source.sha256 == wanted):
-            return ct, ""
-    return None, "The CT that was attacked is not where it was: the perturbed CT is shown alone."
+    ct = find_ct(bundle)
+    return ct, "" if ct is not None else f"{lost_ct_line(bundle)}. Until then the perturbed CT is shown alone."
 
 
 def _finding(bundle: Bundle, ct: Volume | None) -> tuple[Finding, bool, str]:
