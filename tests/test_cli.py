@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -161,3 +162,49 @@ def test_interrupting_before_anything_was_measured_ends_in_one_line(tmp_path: Pa
     assert cli._report(caught.value) == 1
     assert "stopped before anything was measured" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the threshold network; its CT lies beside it."""
+    from findings import finding_from_file
+
+    from napari_advseg.case import save_finding
+
+    folder = tmp_path_factory.mktemp("pictures")
+    finding, _ = finding_from_file(folder)
+    return save_finding(finding, folder / "bundle")
+
+
+def test_a_picture_blinks_by_default_and_plays_when_asked_to(bundle: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for way, name, frames in ((["--blink"], "b.gif", 2), ([], "default.gif", 2), (["--play"], "p.gif", 24)):
+        done = shell("picture", bundle, *way, "--out", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert name in done.stderr
+        assert done.stdout == ""
+        with Image.open(tmp_path / name) as moving:
+            assert getattr(moving, "n_frames", 1) == frames
+            size = moving.size
+    done = shell("picture", bundle, "--out", tmp_path / "both.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "both.png") as still:
+        assert still.size == (2 * size[0], size[1])
+
+
+def test_a_picture_needs_the_very_ct_and_a_known_suffix(bundle: Path, tmp_path: Path) -> None:
+    done = shell("picture", bundle, "--out", tmp_path / "p.webm")
+    assert done.returncode == 2
+    assert "error: a picture is saved as .gif, .mp4, .png; got 'p.webm'" in done.stderr
+    away = tmp_path / "away"
+    shutil.copytree(bundle, away)
+    record = json.loads((away / "result.json").read_text())
+    record["ct"]["path"] = str(tmp_path / "gone.nii.gz")
+    (away / "result.json").write_text(json.dumps(record))
+    done = shell("picture", away, "--out", tmp_path / "p.gif")
+    assert done.returncode == 2
+    assert "name it with --ct" in done.stderr
+    assert shell("picture", away, "--ct", bundle.parent / "ct.nii.gz", "--out", tmp_path / "p.gif").returncode == 0
+    assert shell("picture", away, "--ct", away / "reference.nii.gz", "--out", tmp_path / "q.gif").returncode == 2
+    assert not (tmp_path / "q.gif").exists()

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from . import attacking, checkpoints, reporting, training  # noqa: F401  each adds its commands
+from . import attacking, checkpoints, pictures, reporting, training  # noqa: F401  each adds its commands
 from .options import FAULT, WRONG_REQUEST, app
 from .running import say
 

@@ -10,13 +10,14 @@ from .measures import Evidence, measure_evidence, newly_wrong, noise_ratio, ssim
 from .moving_pictures import MovingPicture, blink, play
 from .organ_table import OrganRow, hd95_mm, organ_table
 from .palette import organ_colour
-from .picture_files import save_picture
+from .picture_files import SUFFIXES, save_picture
 from .report import result_sentences, write_report
 from .reproduction import Reproduction, reproduction
 from .stored_path import StoredPath
 from .verification import Check, verify_bundle
 
 __all__ = [
+    "SUFFIXES",
     "Bundle",
     "Check",
     "Evidence",
@@ -25,10 +26,10 @@ __all__ = [
     "Reproduction",
     "StoredPath",
     "blink",
-    "check_replaceable",
     "chance_costs",
     "chance_sentence",
     "chance_verdict",
+    "check_replaceable",
     "control_parameters",
     "draw_examples",
     "draw_figure",
