@@ -126,15 +126,16 @@ class AttackDock(DockWidget):
 
         self._ask(ask, otherwise=self.training.any_ct())
 
-    def save(self) -> None:
-        """Ask for a folder and write the bundle there."""
+    def save(self) -> bool:
+        """Ask for a folder and write the bundle there; whether it is being written now."""
         outcome = self.controller.outcome
         if outcome is None:
-            return
+            return False
         finding = outcome.finding
         folder = ask_save_folder(self, finding.case.network.card.name, finding.result.target_drop)
         if folder is not None:
             self.save_to(folder)
+        return self.controller.phase is Phase.SAVING
 
     def save_to(self, folder: Path) -> None:
         """Write the bundle of the last result."""
@@ -224,6 +225,8 @@ class AttackDock(DockWidget):
 
     def _on_found(self, outcome: Outcome) -> None:
         self.organs.fold.collapse()  # the table of the result has them
+        if self.inputs.complete:
+            self.inputs.fold.collapse()
         self.layers.show_outcome(outcome)
         self.show_result(outcome)
         self._message.say(outcome.note, False)

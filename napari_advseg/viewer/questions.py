@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
@@ -53,6 +53,21 @@ def ask_series(parent: QWidget, series: list[tuple[str, int]]) -> str | None:
     lines = [f"{count} slices  (…{uid[-16:]})" for uid, count in series]
     line, chosen = QInputDialog.getItem(parent, "Several series", "Which series is the CT?", lines, 0, False)
     return series[lines.index(line)][0] if chosen else None
+
+
+def ask_unsaved(parent: QWidget) -> Literal["save", "discard", "cancel"]:
+    """What becomes of a result that another case is about to replace; the default answer is to save it."""
+    buttons = QMessageBox.StandardButton
+    answer = QMessageBox.question(
+        parent,
+        "Save the result first?",
+        "The result that is shown has not been saved. Save it before another case is opened?",
+        buttons.Save | buttons.Discard | buttons.Cancel,
+        buttons.Save,
+    )
+    if answer == buttons.Save:
+        return "save"
+    return "discard" if answer == buttons.Discard else "cancel"
 
 
 def ask_save_folder(parent: QWidget, network: str, drop: float) -> Path | None:

@@ -95,6 +95,8 @@ class CasesController(QObject):
         if self._desk.controller().phase.busy and not state.queue:
             state.say("Another job is running: wait for its end, or cancel it.", True)
             return
+        if not self._desk.may_leave(lambda case_id: self.case_of(case_id) is not None, lambda: self.open(index)):
+            return
         self.queue.listen()
         state.set_current(index)
         row, case, held = state.rows[index], cases.cases[index], self._held

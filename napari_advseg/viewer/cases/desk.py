@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..controller import Controller
 from ..in_hand import CtToShow
+from ..leaving import may_leave, remove_sample_labels, shown_besides
 from ..recalled import Recalled
 from ..taking_up import open_dock
 from ..wishes import AttackWish, CaseWish
@@ -28,6 +30,8 @@ class Desk(Protocol):
     def controller(self) -> Controller: ...
 
     def settings(self, ct: Path) -> tuple[CaseWish, AttackWish]: ...
+
+    def may_leave(self, kept: Callable[[str], bool], again: Callable[[], object]) -> bool: ...
 
     def show_ct(self, shown: CtToShow, case: Any, before: str | None = None) -> bool: ...
 
@@ -64,6 +68,10 @@ class DockDesk:
         """
         return self.dock.settings(ct)
 
+    def may_leave(self, kept: Callable[[str], bool], again: Callable[[], object]) -> bool:
+        """Whether the result in the dock may go; a case whose results are not ``kept`` is asked about."""
+        return may_leave(self.dock, kept, again)
+
     def show_ct(self, shown: CtToShow, case: Any, before: str | None = None) -> bool:
         """The CT in the viewer, in place of the case ``before``, and chosen in the dock.
 
@@ -74,11 +82,12 @@ class DockDesk:
         """
         dock = self.dock
         busy = dock.controller.phase.busy
+        before = self._put_others_away(shown.case_id, before)
         if not busy:
             dock.controller.leave()
             dock.result.clear()
             dock.draws.clear()
-        self.show_only_ct(shown, before)
+        self._show(shown, before)
         inputs = dock.inputs
         inputs.reference.set_value(case.reference)
         inputs.label_names.set_value(_names_file(case.label_names))
@@ -91,6 +100,20 @@ class DockDesk:
 
     def show_only_ct(self, shown: CtToShow, before: str | None = None) -> None:
         """The CT of a case whose bundle is being read, in place of the case ``before``."""
+        self._show(shown, self._put_others_away(shown.case_id, before))
+
+    def _put_others_away(self, case_id: str, before: str | None) -> str | None:
+        """What is shown of samples and of cases that are not of the list goes; the case whose layers may be handed on."""
+        others = shown_besides(self.dock, case_id, before)
+        if others:
+            remove_sample_labels(self.dock)
+        if others and before is None:
+            before = others.pop()
+        for other in others:
+            self.dock.layers.put_away(other)
+        return before
+
+    def _show(self, shown: CtToShow, before: str | None) -> None:
         if before is None:
             self.dock.layers.show_ct(shown)
         else:

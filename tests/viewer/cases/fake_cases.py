@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +166,9 @@ class FakeDesk:
         if self.refusal:
             raise ValueError(self.refusal)
         return CaseWish(ct, "fake"), AttackWish(drop=0.3)
+
+    def may_leave(self, kept: Callable[[str], bool], again: Callable[[], object]) -> bool:
+        return True
 
     def show_ct(self, shown: CtToShow, case: Any, before: str | None = None) -> bool:
         self._note(before)

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShortcut
 from viewer.cases.fake_cases import FakeCases
-from viewer.fake_core import FakeCore
+from viewer.fake_core import FakeCore, make_ct, make_labels
 
 from napari_advseg.viewer.cases.desk import DockDesk
 from napari_advseg.viewer.cases.dock import NEXT_KEY, PREVIOUS_KEY, CasesDock
+from napari_advseg.viewer.layer_source import KEY
 from napari_advseg.viewer.layers import known, layers_of
 from napari_advseg.viewer.state import Phase
 
@@ -80,7 +82,7 @@ def test_a_clicked_case_is_shown_and_opened_with_the_chosen_network(make: Make, 
     qtbot.waitUntil(lambda: dock.controller.in_hand is not None, timeout=10_000)
     qtbot.waitUntil(lambda: dock.controller.phase is Phase.IDLE, timeout=10_000)
     first = dock.controller.in_hand.id
-    assert set(layers_of(dock.viewer, first)) == {"ct", "clean"}
+    qtbot.waitUntil(lambda: set(layers_of(dock.viewer, first)) == {"ct", "clean"}, timeout=10_000)
     cases.next.click()
     qtbot.waitUntil(lambda: dock.controller.in_hand is not None and dock.controller.in_hand.id != first, timeout=10_000)
     assert layers_of(dock.viewer, first) == {}, "the layers of the case before are gone"
@@ -227,3 +229,123 @@ def test_a_report_of_what_is_done_is_written_under_pseudonyms(
     qtbot.waitUntil(lambda: "page.html" in cases.written.text(), timeout=10_000)
     work = folder.parent / "cohort-attacks"
     assert asked == [([work / "0", work / "2"], ["Case 1", "Case 3"])]
+
+
+def with_sample(dock: Any, qtbot: Any, *, run: bool) -> str:
+    """The sample's CT and organs, opened in the dock and, where wanted, attacked; its id."""
+    ct, labels = make_ct(), make_labels(make_ct())
+    noted = {"sample": "phantom", "network": "fake"}
+    place = {
+        "scale": ct.grid.spacing, "translate": (30.0, -20.0, 10.0), "units": "mm", "axis_labels": ("z", "y", "x"),
+    }  # fmt: skip
+    about = {KEY: noted | {"role": "ct", "case": "the sample", "grid": ct.grid}}
+    dock.viewer.add_image(ct.hu, name="phantom CT", metadata=about, **place)
+    about = {KEY: noted | {"role": "sample labels", "names": {1: "liver", 2: "kidney_left"}}}
+    dock.viewer.add_labels(labels.astype(np.int32), name="phantom organs", metadata=about, **place)
+    qtbot.waitUntil(lambda: dock.controller.in_hand is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.controller.phase.busy, timeout=10_000)
+    if run:
+        dock.job.run.click()
+        qtbot.waitUntil(lambda: dock.controller.outcome is not None, timeout=10_000)
+        qtbot.waitUntil(lambda: not dock.controller.phase.busy, timeout=10_000)
+        qtbot.waitUntil(lambda: set(layers_of(dock.viewer, "the sample")) >= RESULT, timeout=10_000)
+    return str(dock.controller.in_hand.id)
+
+
+def roles_left(dock: Any) -> list[str]:
+    """Of this plugin's layers that belong to a case or a sample."""
+    noted = [known(layer) for layer in dock.viewer.layers]
+    return sorted(str(one["role"]) for one in noted if "case" in one or "sample" in one)
+
+
+def wait_for_case(cases: CasesDock, dock: Any, qtbot: Any, row: int) -> None:
+    def there() -> bool:
+        in_hand = dock.controller.in_hand
+        return in_hand is not None and cases.controller.case_of(in_hand.id) == row and not dock.controller.phase.busy
+
+    qtbot.waitUntil(there, timeout=10_000)
+    qtbot.waitUntil(lambda: roles_left(dock) == ["clean", "ct"], timeout=10_000)
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, what: str) -> list[str]:
+    asked: list[str] = []
+
+    def ask(_parent: Any) -> str:
+        asked.append(what)
+        return what
+
+    monkeypatch.setattr("napari_advseg.viewer.leaving.ask_unsaved", ask)
+    return asked
+
+
+def test_a_sample_is_put_away_when_a_listed_case_is_opened(
+    make: Make, qtbot: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer(monkeypatch, "cancel")
+    cases, dock = make(FakeCases())
+    mine = dock.viewer.add_image(np.zeros((2, 3, 4)), name="mine", units="mm", axis_labels=("z", "y", "x"))
+    sample = with_sample(dock, qtbot, run=False)
+    listed(cases, qtbot, folder)
+    click(cases, 0)
+    wait_for_case(cases, dock, qtbot, 0)
+    assert layers_of(dock.viewer, sample) == {}
+    assert not [layer.name for layer in dock.viewer.layers if "[" in layer.name or "phantom" in layer.name]
+    assert mine in dock.viewer.layers, "the user's own stays"
+    assert asked == [], "there was nothing to lose"
+
+
+def test_an_unsaved_result_is_asked_about_before_a_listed_case_is_opened(
+    make: Make, qtbot: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer(monkeypatch, "cancel")
+    cases, dock = make(FakeCases())
+    sample = with_sample(dock, qtbot, run=True)
+    listed(cases, qtbot, folder)
+    outcome, before = dock.controller.outcome, roles_left(dock)
+    click(cases, 1)
+    qtbot.wait(200)
+    assert asked == ["cancel"]
+    assert dock.controller.outcome is outcome
+    assert roles_left(dock) == before
+    assert cases.state.current is None
+    asked = answer(monkeypatch, "discard")
+    click(cases, 1)
+    wait_for_case(cases, dock, qtbot, 1)
+    assert asked == ["discard"]
+    assert layers_of(dock.viewer, sample) == {}
+
+
+def test_a_result_that_is_wanted_is_saved_before_the_case_is_opened(
+    make: Make, qtbot: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer(monkeypatch, "save")
+    monkeypatch.setattr("napari_advseg.viewer.dock.ask_save_folder", lambda *_: None)
+    cases, dock = make(FakeCases())
+    with_sample(dock, qtbot, run=True)
+    listed(cases, qtbot, folder)
+    click(cases, 1)
+    qtbot.wait(200)
+    assert cases.state.current is None, "no folder was named: nothing is lost"
+    assert dock.controller.outcome is not None
+    monkeypatch.setattr("napari_advseg.viewer.dock.ask_save_folder", lambda *_: tmp_path / "saved")
+    click(cases, 1)
+    wait_for_case(cases, dock, qtbot, 1)
+    assert (tmp_path / "saved" / "result.json").is_file()
+    assert asked == ["save", "save"]
+
+
+def test_results_on_listed_cases_are_kept_without_a_question(
+    make: Make, qtbot: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer(monkeypatch, "cancel")
+    core = FakeCases()
+    cases, dock = make(core)
+    dock.inputs.network.set_value("fake")
+    listed(cases, qtbot, folder)
+    click(cases, 0)
+    wait_for_case(cases, dock, qtbot, 0)
+    dock.job.run.click()
+    qtbot.waitUntil(lambda: core.kept == [0] and not dock.controller.phase.busy, timeout=10_000)
+    click(cases, 1)
+    wait_for_case(cases, dock, qtbot, 1)
+    assert asked == []
