@@ -333,7 +333,7 @@ def test_a_result_is_not_thrown_away_by_choosing_another_input(make_dock: MakeDo
     assert dock.controller.outcome is not None
     dock.inputs.open_button.click()
     qtbot.waitUntil(lambda: dock.controller.outcome is None, timeout=10_000)
-    assert set(case_layers(dock)) == {"ct", "clean", "reference"}
+    qtbot.waitUntil(lambda: set(case_layers(dock)) == {"ct", "clean", "reference"}, timeout=10_000)
 
 
 def test_a_run_with_changed_inputs_opens_the_case_first(make_dock: MakeDock, qtbot: Any) -> None:
