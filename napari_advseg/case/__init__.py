@@ -16,6 +16,7 @@ from .run import (
     run,
     save_finding,
 )
+from .slim import restored, slimmed
 from .training import Trained, TrainingRequest, train_attacker
 
 __all__ = [
@@ -38,10 +39,12 @@ __all__ = [
     "path_target",
     "pick_organs",
     "reference_of",
+    "restored",
     "result_from_bundle",
     "result_to_look_at",
     "run",
     "save_finding",
+    "slimmed",
     "target_from_bundle",
     "train_attacker",
 ]

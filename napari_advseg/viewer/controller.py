@@ -345,7 +345,7 @@ class Controller(QObject):
         self.case_ready.emit(in_hand)
 
     def _take_draw(self, shown: DrawShown, outcome: Outcome) -> None:
-        self.outcome, self.saved_to = outcome.picking(shown.index, shown.scene), None
+        self.outcome, self.saved_to = outcome.picking(shown), None
         wanted, self._wanted_draw = self._wanted_draw, None
         self._enter(Phase.DONE)
         self.picked.emit(self.outcome)

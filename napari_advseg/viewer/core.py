@@ -57,6 +57,8 @@ class Core(Protocol):
 
     def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
 
+    def restore(self, finding: Finding, labels: bytes) -> Finding: ...
+
     def at_strength(self, finding: Finding, strength: float, cancel: CancelToken) -> Finding: ...
 
     def complete(self, finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
@@ -131,6 +133,12 @@ class PackageCore:
         from ..case import attack_case
 
         return (yield from attack_case(case, attack_request(wish), cancel))
+
+    def restore(self, finding: Finding, labels: bytes) -> Finding:
+        """The volumes of a draw that has none; one synthesis."""
+        from ..case import restored
+
+        return restored(finding, labels)
 
     def at_strength(self, finding: Finding, strength: float, cancel: CancelToken) -> Finding:
         """The finding at another strength of its path, its evidence not yet measured; one forward pass."""

@@ -43,18 +43,22 @@ class CaseInHand:
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One of several attacks on the same case.
+    """One of several attacks on the same case; only the one that is shown holds its volumes.
 
     Parameters
     ----------
     number
         Counted from 1.
+    finding
+        Without its volumes where there are ``labels``.
     picture
         uint8 RGB (height, width, 3), the same slice of the case for every draw.
     largest_mm, largest_hu
         Greatest displacement and intensity change.
     size
         Root mean square of the change in the region, in units of the budget.
+    labels
+        What the volumes are had again from, beside the finding.
     """
 
     number: int
@@ -63,6 +67,16 @@ class Draw:
     largest_mm: float
     largest_hu: float
     size: float
+    labels: bytes = b""
+
+    def slim(self) -> Draw:
+        """The same without its volumes."""
+        from ..case import slimmed
+
+        if self.labels:
+            return self
+        finding, labels = slimmed(self.finding)
+        return replace(self, finding=finding, labels=labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +110,11 @@ class Outcome:
     live: bool = True
     found: Finding | None = None
 
-    def picking(self, index: int, scene: Scene) -> Outcome:
-        """Another draw, shown by ``scene``."""
-        return replace(self, finding=self.draws[index].finding, scene=scene, picked=index, found=None)
+    def picking(self, shown: DrawShown) -> Outcome:
+        """Another draw."""
+        picked = shown.index
+        finding = shown.draws[picked].finding
+        return replace(self, finding=finding, scene=shown.scene, draws=shown.draws, picked=picked, found=None)
 
     def walked(self, found: Finding, finding: Finding, scene: Scene) -> Outcome:
         """The same at another strength of the path through ``found``."""
@@ -124,10 +140,11 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class DrawShown:
-    """The layers of one draw."""
+    """The layers of one draw, and all draws, of which it is the one with volumes."""
 
     index: int
     scene: Scene
+    draws: tuple[Draw, ...]
 
 
 @dataclass(frozen=True)

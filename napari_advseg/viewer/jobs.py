@@ -48,6 +48,7 @@ class Jobs:
             finding = yield from self._core.attack_case(in_hand.case, wish, token)
             return Outcome(in_hand.id, finding, finding_scene(finding, in_hand.id), wish)
         draws: list[Draw] = []
+        best = 0
         fault_told, started = "", time.monotonic()
         while len(draws) < wish.draws:
             one = replace(wish, seed=wish.seed + len(draws), draws=1)
@@ -62,9 +63,10 @@ class Jobs:
             if finding.result.stopped and draws:  # the best so far of a draw counts only where there is no other
                 break
             draws.append(_draw(finding, len(draws) + 1))
+            best = best_draw(draws)  # one that is not will not be with more draws either
+            draws = [draw if index == best else draw.slim() for index, draw in enumerate(draws)]
             if finding.result.stopped:
                 break
-        best = best_draw(draws)
         finding = draws[best].finding
         scene = finding_scene(finding, in_hand.id)
         note = f"Stopped after {len(draws)} of {wish.draws} draws. {fault_told}" if len(draws) < wish.draws else ""
@@ -78,9 +80,15 @@ class Jobs:
         return (yield from self.attacking(in_hand, attack, token))
 
     def showing(self, outcome: Outcome, index: int) -> Generator[Any, None, DrawShown]:
-        """The layers of another draw."""
+        """The layers of another draw, synthesised again."""
         yield from ()
-        return DrawShown(index, finding_scene(outcome.draws[index].finding, outcome.case_id))
+        wanted = outcome.draws[index]
+        finding = self._core.restore(wanted.finding, wanted.labels) if wanted.labels else wanted.finding
+        draws = tuple(
+            replace(wanted, finding=finding, labels=b"") if place == index else draw.slim()
+            for place, draw in enumerate(outcome.draws)
+        )
+        return DrawShown(index, finding_scene(finding, outcome.case_id), draws)
 
     def noting(self, attacker: str, case: Case | None) -> Generator[Any, None, AttackerNote]:
         """What is known of a learned attacker, or what is wrong with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,14 @@ def make_result(case: Case, wish: AttackWish, drop: float, stopped: str = "") ->
 EVIDENCE = Evidence(0.006, (0.006,), 1.0, 0.99, 2.3, 0.5, 7.0, 7.0, 0.9, 1.1)
 
 
+VOLUMES = ("perturbed", "displacement", "appearance", "moved_reference")
+
+
+def unpacked(labels: bytes, like: AttackResult) -> np.ndarray:
+    shape, kind = like.attacked_labels.shape, like.attacked_labels.dtype
+    return np.frombuffer(zlib.decompress(labels), kind).reshape(shape).copy()
+
+
 class FakeCore:
     """Attacks in ``steps`` steps, or until cancelled where ``endless``.
 
@@ -125,6 +134,7 @@ class FakeCore:
         self.attacked: list[AttackWish] = []
         self.stopped = threading.Event()
         self.released = threading.Event()
+        self.results: dict[int, AttackResult] = {}  # by seed
 
     def offers(self) -> Offers:
         return Offers({"fake": "two organs"}, ("cpu",))
@@ -157,7 +167,13 @@ class FakeCore:
             yield Progress("Looking for the change", min(0.9, step / 10), 0.1, 12.0)
             time.sleep(0.01)
         drop = wish.drop - (self.missed if wish.attacker != "search" else 0.0)
-        return Finding(case, make_result(case, wish, drop), EVIDENCE)
+        self.results[wish.seed] = make_result(case, wish, drop)
+        return Finding(case, self.results[wish.seed], EVIDENCE)
+
+    def restore(self, finding: Finding, labels: bytes) -> Finding:
+        made, slim = self.results[finding.result.seed], finding.result
+        whole = {name: getattr(made, name) for name in VOLUMES} | {"attacked_labels": unpacked(labels, made)}
+        return replace(finding, result=replace(slim, **whole))
 
     def train(
         self, wish: CaseWish, training: TrainingWish, case: Case | None, cancel: CancelToken

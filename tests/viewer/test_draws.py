@@ -75,7 +75,7 @@ def test_each_tile_tells_drop_and_size(make_dock: MakeDock, qtbot: Any) -> None:
     dock = make_dock(FakeCore())
     run_draws(dock, qtbot)
     for tile, draw in zip(dock.draws.tiles, dock.controller.outcome.draws, strict=True):
-        mm = float(draw.finding.result.displacement_mm.max())
+        mm = float(dock.controller._core.results[draw.finding.result.seed].displacement_mm.max())
         assert tile.text() == f"{draw.number}: reached\ndrop 0.300\n{mm:.1f} mm, 7.0 HU"
     dock.controller._core.missed = 0.05
     run(dock, qtbot)
@@ -128,6 +128,25 @@ def test_picking_another_draw_shows_and_tells_that_one(make_dock: MakeDock, qtbo
     pick(dock, qtbot, 1)
     for role in ("perturbed", "shift", "attacked", "arrows"):
         assert np.array_equal(before[role], case_layers(dock)[role].data), role
+
+
+def test_only_the_shown_draw_holds_volumes_and_another_has_its_own_again(make_dock: MakeDock, qtbot: Any) -> None:
+    core = FakeCore()
+    dock = make_dock(core)
+    run_draws(dock, qtbot, 5)
+
+    def held() -> list[bool]:
+        return [draw.finding.result.perturbed.size > 0 for draw in dock.controller.outcome.draws]
+
+    assert held() == [index == dock.controller.outcome.picked for index in range(5)]
+    for index in (3, 0, 4):
+        pick(dock, qtbot, index)
+        assert held() == [number == index for number in range(5)]
+        shown, made = dock.controller.outcome.finding.result, core.results[index]
+        for name in ("perturbed", "displacement", "appearance", "attacked_labels", "moved_reference"):
+            assert np.array_equal(getattr(shown, name), getattr(made, name)), name
+        assert shown.achieved_drop == made.achieved_drop
+    assert len(core.attacked) == 5
 
 
 def test_layers_of_a_picked_draw_are_made_in_the_workers_thread(

@@ -66,7 +66,8 @@ class WalkingCore(FakeCore):
         self.wish = wish
         found = yield from super().attack_case(case, wish, cancel)
         at = finding_of(case, wish, strength_of(found.result.achieved_drop))
-        return replace(at, result=replace(at.result, stopped=found.result.stopped), evidence=found.evidence)
+        self.results[wish.seed] = replace(at.result, stopped=found.result.stopped)
+        return replace(at, result=self.results[wish.seed], evidence=found.evidence)
 
     def at_strength(self, finding: Finding, strength: float, cancel: CancelToken) -> Finding:
         self.strengths.append(strength)
