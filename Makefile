@@ -16,9 +16,10 @@ demo: $(READY) system
 		$(XVFB) $(BIN)/python scripts/screenshot.py --out $(OUT)-napari.png && \
 		echo "bundle in $(OUT), figure in $(OUT)/figure.png, napari in $(OUT)-napari.png"; fi
 
+# One process per core, each with one thread and, under Linux, a display of its own.
 test: $(READY) system
-	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname)" = Linux ]; then \
-		$(XVFB) $(BIN)/python -m pytest $(ARGS); else $(BIN)/python -m pytest $(ARGS); fi
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 test-quick: $(READY)
 	$(BIN)/python -m pytest --ignore tests/viewer -m "not real" $(ARGS)
