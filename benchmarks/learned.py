@@ -3,8 +3,8 @@
     python benchmarks/learned.py --work DIR [--only NAME...] [--abdomen CT LABELS JSON] [--unseen CT]
 
 Everything lands in DIR and is kept: networks, attackers, and a line of ``rows.jsonl`` per attack, so that a run that was
-stopped goes on. ``DIR/tables.md`` holds the tables, with the machine named. Of made patients the seeds 0 to 3 are
-measured, which neither networks nor attackers have seen; of a real CT, one of another patient (``--unseen``).
+stopped goes on. ``DIR/tables.md`` holds the tables, with the machine named. Of made patients the seeds 0 to 3 (in 3-D
+0 and 1) are measured, which neither networks nor attackers have seen; of a real CT, one of another patient (``--unseen``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from napari_advseg.networks import SegmentationNetwork, open_network
 from napari_advseg.samples import load_sample
 
 DROPS = (0.1, 0.2, 0.3, 0.5)
-PATIENTS = range(4)
+PATIENTS = {2: range(4), 3: range(2)}  # by dimensions
 SEARCH, STRENGTH, ALONE = "search", "strength path", "alone"
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -58,18 +58,18 @@ class Attacked:
 
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
-    Attacked("unet2d", "unet2d", 300),
-    Attacked("attention2d", "attention2d", 100, ("--start-from", "phantom2d")),
-    Attacked("swin2d", "swin2d", 100, ("--start-from", "phantom2d")),
-    Attacked("unet3d", "unet3d", 120, ("--patients", "14")),
+    Attacked("unet2d", "unet2d", 200, ("--start-from", "phantom2d")),
+    Attacked("attention2d", "attention2d", 120, ("--start-from", "phantom2d")),
+    Attacked("swin2d", "swin2d", 120, ("--start-from", "phantom2d")),
+    Attacked("unet3d", "unet3d", 100, ("--patients", "14")),
 )
-REAL = Attacked("abdomen2d", "abdomen2d", 200, ("--patients", "10"))
+REAL = Attacked("abdomen2d", "abdomen2d", 300, ("--patients", "10"))
 ABLATIONS = (
-    Attacked("everything", "unet2d", 200),
-    Attacked("without the critic", "unet2d", 200, ("--no-critic",)),
-    Attacked("without the drop as a condition", "unet2d", 200, ("--no-conditioning",)),
-    Attacked("deformation only", "unet2d", 200, ("--no-appearance",)),
-    Attacked("appearance only", "unet2d", 200, ("--no-deformation",)),
+    Attacked("everything", "unet2d", 120),
+    Attacked("without the critic", "unet2d", 120, ("--no-critic",)),
+    Attacked("without the drop as a condition", "unet2d", 120, ("--no-conditioning",)),
+    Attacked("deformation only", "unet2d", 120, ("--no-appearance",)),
+    Attacked("appearance only", "unet2d", 120, ("--no-deformation",)),
 )
 
 
@@ -112,7 +112,7 @@ class Bench:
         if one is REAL:
             yield "unseen CT", CaseRequest(ct=self.args.unseen, network=network)
             return
-        for seed in PATIENTS:
+        for seed in PATIENTS[network.card.dimensions]:
             sample = load_sample("phantom", seed)
             yield f"phantom {seed}", CaseRequest(ct=sample.ct, network=network, reference=sample.label_volume)
 

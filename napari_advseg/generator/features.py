@@ -13,9 +13,13 @@ from ..volume import SOFT_TISSUE
 from .card import AttackerCard
 from .model import SIDES
 
+_LEAST_LIKELY = -8.0  # logarithm of a probability
+
 
 def shown_to_generator(synthesis: Synthesis, scores: Tensor, card: AttackerCard) -> Tensor:
-    """The CT in the soft-tissue window and the clean class probabilities, at about the generator's pixel size.
+    """The CT in the soft-tissue window and the clean log-probabilities, at about the generator's pixel size.
+
+    Both run from -1 to 1. Logarithms, as probabilities would hide how near to another class a voxel is.
 
     Parameters
     ----------
@@ -27,7 +31,8 @@ def shown_to_generator(synthesis: Synthesis, scores: Tensor, card: AttackerCard)
     (n, channel, *moving axes): slices are the batch of a 2-D generator.
     """
     hu = torch.from_numpy(np.ascontiguousarray(synthesis.ct.hu[synthesis.region.slices])).to(scores.device)
-    stack = synthesis.batched(torch.cat([in_window(hu)[None], scores.softmax(0)]))
+    certain = scores.log_softmax(0).clamp(min=_LEAST_LIKELY) * (-2 / _LEAST_LIKELY) + 1
+    stack = synthesis.batched(torch.cat([in_window(hu)[None], certain]))
     size = [
         SIDES * max(1, round(synthesis.region.shape[axis] * synthesis.ct.grid.spacing[axis] / card.spacing_mm / SIDES))
         for axis in synthesis.axes

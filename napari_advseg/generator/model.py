@@ -20,7 +20,10 @@ _LEVELS = 2  # halvings after that
 SIDES = _FOLD * 2**_LEVELS
 _WAVES = 6  # sines that spell out the drop
 _LARGEST = 2.0  # control values, in budgets
+_GROWTH = 0.5  # the power of the drop to start from: near nothing, a drop grows about with the square of the change
 _GROUP = 4  # channels normalised together
+_EMPHASIS = 1.0
+_WAVELENGTH_MM = 120.0  # of the map that a noise vector spells: some organs' size, so that draws differ in place
 
 
 def _convolution(dimensions: int, here: int, there: int, stride: int = 1) -> nn.Module:
@@ -64,7 +67,7 @@ class FieldGenerator(nn.Module):
         self.embed = nn.Sequential(
             nn.Linear(2 * _WAVES + 1 + card.noise, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU()
         )
-        self.enter = _convolution(d, card.channels * folded, widths[0])
+        self.enter = _convolution(d, (card.channels + 1) * folded, widths[0])
         self.down = nn.ModuleList(_Block(d, widths[i], widths[i], condition) for i in range(_LEVELS))
         self.shrink = nn.ModuleList(_convolution(d, widths[i], widths[i + 1], 2) for i in range(_LEVELS))
         self.bottom = _Block(d, widths[-1], widths[-1], condition)
@@ -73,8 +76,11 @@ class FieldGenerator(nn.Module):
         moving, added = card.fields
         self.velocity = _convolution(d, widths[1], max(1, moving))
         self.appearance = _convolution(d, widths[0], max(1, added) * folded)
-        # How strong a change must be is the drop's affair first: a gain per field, learned from the condition.
+        # How strong a change must be is the drop's affair first: it grows with a power of the drop, one per field, from
+        # nothing, and a gain learned from the condition corrects that.
         self.gain = nn.Linear(condition, 2)
+        self.growth = nn.Parameter(torch.full((2,), _GROWTH))
+        self.emphasis = nn.Parameter(torch.full((2,), _EMPHASIS))
         for layer, bias in ((self.gain, -1.5), (self.whole, 0.0)):
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, bias)
@@ -82,7 +88,9 @@ class FieldGenerator(nn.Module):
     def forward(self, features: Tensor, drop: float, noise: Tensor) -> tuple[Tensor, Tensor]:
         told = drop if self.card.conditioned else sum(self.card.drops) / 2
         condition = self.embed(torch.cat([_spelled(told, noise), noise]))
-        level = self.enter(fold(with_neighbours(features, self.card)))
+        shown = with_neighbours(features, self.card)
+        places = noise_map(noise, shown, self.card.spacing_mm)
+        level = self.enter(fold(torch.cat([shown, places], 1)))
         kept = []
         for block, shrink in zip(self.down, self.shrink, strict=True):
             level = block(level, condition)
@@ -98,8 +106,14 @@ class FieldGenerator(nn.Module):
                 coarse = level
         moving, added = self.card.fields
         gain = F.softplus(self.gain(condition))
-        velocity = torch.tanh(self.velocity(coarse) * gain[0]) * _LARGEST
-        appearance = torch.tanh(unfold(self.appearance(level)) * gain[1]) * _LARGEST
+        share = told / self.card.drops[1]
+        grown_to: Tensor = _LARGEST * share**self.growth
+        # Where the noise's map is high more is changed; the largest drops leave no such freedom.
+        emphasis = self.emphasis * max(0.0, 1 - share)
+        here = (emphasis[0] * F.interpolate(places, size=coarse.shape[2:], mode="area")).exp()
+        velocity = torch.tanh(self.velocity(coarse) * gain[0]) * grown_to[0] * here
+        here = (emphasis[1] * places).exp()
+        appearance = torch.tanh(unfold(self.appearance(level)) * gain[1]) * grown_to[1] * here
         return velocity[:, :moving], appearance[:, :added]
 
 
@@ -110,6 +124,26 @@ def with_neighbours(stack: Tensor, card: AttackerCard) -> Tensor:
         return stack
     padded = torch.cat([stack[:1]] * n + [stack] + [stack[-1:]] * n)
     return torch.cat([padded[i : i + len(stack)] for i in range(2 * n + 1)], 1)
+
+
+def noise_map(noise: Tensor, stack: Tensor, spacing_mm: float) -> Tensor:
+    """A smooth map over a stack (n, channel, *spatial), the same for all n: (n, 1, *spatial), about normal.
+
+    Each number of the noise is the weight of a plane wave through the middle, whose direction and phase are fixed.
+    """
+    spatial = stack.shape[2:]
+    fixed = torch.Generator().manual_seed(0)
+    directions = F.normalize(torch.randn(len(noise), len(spatial), generator=fixed), dim=1).to(noise)
+    phases = (2 * torch.pi * torch.rand(len(noise), generator=fixed)).to(noise)
+    total = noise.new_zeros(spatial)
+    for weight, direction, phase in zip(noise, directions, phases, strict=True):
+        angle = phase.expand(spatial)
+        for axis, size in enumerate(spatial):
+            place = (torch.arange(size, device=noise.device) - size / 2) * (2 * torch.pi * spacing_mm / _WAVELENGTH_MM)
+            angle = angle + (place * direction[axis]).view(-1, *[1] * (len(spatial) - 1 - axis))
+        total = total + weight * angle.cos()
+    normal: Tensor = total * (2 / len(noise)) ** 0.5
+    return normal.expand(len(stack), 1, *spatial)
 
 
 def fold(image: Tensor) -> Tensor:

@@ -28,9 +28,10 @@ from .crew import Crew
 from .features import in_window
 from .logs import log_lines, write_log, write_tensorboard
 from .model import FieldGenerator, PatchCritic, critic_loss
-from .objective import TrainingSettings, part_of, roughness, size_of
+from .objective import TrainingSettings, likeness, part_of, roughness, size_of
 
 STATE = "training.pt"
+_TWO_DRAWS_EVERY = 4  # steps: a second draw takes the generator one more pass
 _MILD = 0.25  # budgets: deformation of the critic's real examples
 _SAVE_S = 60.0  # a state is kept at least this often
 _SMALL_DROP = 0.1  # keeps the weight of a change's size finite; larger drops may take larger changes
@@ -195,10 +196,10 @@ class _Training:
         if settings.realism:
             with self.crew.autocast():
                 loss = loss - settings.realism * self.critic(fake).float().mean()
-        if settings.diversity:
+        if settings.diversity and self.step % _TWO_DRAWS_EVERY == 0:
             with torch.no_grad(), self.crew.autocast():
                 other = attacker.propose(target.synthesis, features, drop, noises[1]).float()
-            loss = loss + settings.diversity * torch.cosine_similarity(raw, other, 0).square()
+            loss = loss + settings.diversity * _TWO_DRAWS_EVERY * likeness(raw, other, target.synthesis)
         return loss, fake, measured
 
     @torch.no_grad()
