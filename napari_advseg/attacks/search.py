@@ -28,6 +28,7 @@ _DECAY = 0.5  # of what does not help, per step
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _SETTLED = 0.02  # relative gain in size below which shrinking ends
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
+_STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
 _EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
 
 
@@ -112,7 +113,7 @@ def set_strength(
     def steps() -> Generator[Progress, None, None]:
         strongest, spent = yield from run.try_proposals(propose, greatest, min(_PROPOSALS, most))
         if most > spent:
-            yield from run.calibrate(strongest, samples=(), most=most - spent)
+            yield from run.calibrate(strongest, samples=(), most=most - spent, stronger=_STRONGER)
 
     return (yield from _to_the_end(run, steps(), clean_labels, cancel))
 
@@ -196,10 +197,15 @@ class _Run:
             asked = min(greatest, asked + 1.3 * short + self.settings.tolerance)
 
     def calibrate(
-        self, strongest: Measured | None = None, samples: tuple[float, ...] = (0.5, 0.75), most: int = 11
+        self,
+        strongest: Measured | None = None,
+        samples: tuple[float, ...] = (0.5, 0.75),
+        most: int = 11,
+        stronger: float | None = None,
     ) -> Generator[Progress, None, None]:
         """The strength path through a change, the best found by default, and its first crossing of the target, in at
-        most ``most`` forward passes."""
+        most ``most`` forward passes; a change that falls short is first multiplied by ``stronger``, by default by what
+        is missing."""
         strongest = strongest or self.best
         assert strongest is not None
         parameters = strongest.parameters
@@ -210,7 +216,7 @@ class _Run:
                 break
             most -= 1
             yield self._progress("Making it a little stronger", 1)
-            factor = float(np.clip(self.settings.drop / strongest.drop, 1.02, 1.3))
+            factor = stronger or float(np.clip(self.settings.drop / strongest.drop, 1.02, 1.3))
             parameters = self.target.synthesis.project(parameters * factor)
             strongest = self.target.measure(parameters)
             self._consider(strongest)
