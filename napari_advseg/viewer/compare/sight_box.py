@@ -18,8 +18,8 @@ from .wipe import Wipe
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-_STEPS = 200
-_KEY_STEP = 10
+_STEPS = 1000  # finer than the voxels of a CT's row
+_KEY_STEP = 50
 
 
 class SightBox(QWidget):
@@ -30,12 +30,15 @@ class SightBox(QWidget):
     def __init__(self, viewer: ViewerModel, watch: CaseWatch) -> None:
         super().__init__()
         self._watch = watch
-        self._blink, self._side, self._wipe = Blink(viewer, watch), SideBySide(viewer, watch), Wipe(viewer, watch)
+        self._blink, self._side = Blink(viewer, watch), SideBySide(viewer, watch)
+        self._wipe = Wipe(viewer, watch, lambda place: self.slider.setValue(round(place * _STEPS)))
         self.blink, self.side, self.wipe = (_button(*named) for named in _BUTTONS)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _STEPS)
         self.slider.setValue(_STEPS // 2)
-        self.slider.setToolTip("Perturbed CT left of the line, clean CT right of it (keys , and .)")
+        self.slider.setToolTip(
+            "Perturbed CT left of the line, clean CT right of it; drag it here or in the image (keys , and .)"
+        )
         self._ends = QWidget()
         row = QHBoxLayout()
         for button in (self.blink, self.side, self.wipe):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .case_watch import CaseWatch
 from .composed import Wiped
 from .kept_looks import KeptLooks, same_style
 from .own_layers import add_own, own_layer, place_of, remove_own
+from .wipe_drag import WipeDrag
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -18,10 +20,14 @@ _WHITE = 10_000.0  # HU, above every window: the line
 
 
 class Wipe:
-    """While it is on, a composed CT stands in place of both; it is read slice by slice, so nothing is copied."""
+    """While it is on, a composed CT stands in place of both; it is read slice by slice, so nothing is copied.
 
-    def __init__(self, viewer: ViewerModel, watch: CaseWatch) -> None:
+    ``dragged`` is given the place to which the line is dragged in the canvas, and is to move it there.
+    """
+
+    def __init__(self, viewer: ViewerModel, watch: CaseWatch, dragged: Callable[[float], object]) -> None:
         self._viewer, self._watch = viewer, watch
+        self._drag = WipeDrag(viewer, dragged)
         self._kept = KeptLooks(viewer)
         self._arrays: dict[str, Wiped] = {}
         self._place = 0.5
@@ -50,12 +56,14 @@ class Wipe:
         for role in ("ct", "perturbed", "clean", "attacked", *_OF_ONE_SIDE):
             if (layer := watch.layer(role)) is not None:
                 layer.visible = False
+        self._drag.start(made["wiped CT"])
         self._viewer.dims.events.order.connect(self._on_order)
         self._viewer.dims.events.ndisplay.connect(self._on_order)
 
     def stop(self) -> None:
         if not self.on:
             return
+        self._drag.stop()
         self._viewer.dims.events.order.disconnect(self._on_order)
         self._viewer.dims.events.ndisplay.disconnect(self._on_order)
         self._arrays = {}

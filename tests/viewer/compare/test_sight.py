@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent, QResizeEvent
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 from viewer.compare.conftest import make_finding, put_in
 
 from napari_advseg.viewer.compare.keys import KEYS
-from napari_advseg.viewer.compare.own_layers import own_layer
+from napari_advseg.viewer.compare.own_layers import own_layer, place_of
 from napari_advseg.viewer.layers import known
 
 
@@ -148,6 +150,67 @@ def test_the_wipes_segmentation_is_the_attacked_one_left_and_the_clean_one_right
     whole = np.asarray(layer.data)
     assert np.array_equal(whole[..., :12], role(compare, "attacked").data[..., :12])
     assert np.array_equal(whole[..., 12:], role(compare, "clean").data[..., 12:])
+
+
+def laid_out(dock: Any) -> int:
+    """The canvas at a known size, the whole CT in it; the column of its middle."""
+    area = canvas(dock)
+    area.resize(640, 480)
+    QApplication.sendEvent(area, QResizeEvent(area.size(), area.size()))  # Qt keeps it back from hidden windows
+    dock._viewer.reset_view()
+    return int(area.width() // 2)
+
+
+def drag(dock: Any, qtbot: Any, start: int, *stops: int) -> None:
+    """Press the left button on the canvas at a column of pixels, move to others, let go."""
+    area = canvas(dock)
+    row = area.height() // 2
+    QTest.mousePress(area, Qt.MouseButton.LeftButton, pos=QPoint(start, row))
+    for stop in stops:
+        where = QPointF(stop, row)
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        QApplication.sendEvent(
+            area, QMouseEvent(QEvent.Type.MouseMove, where, where, none, left, Qt.KeyboardModifier.NoModifier)
+        )
+        qtbot.wait(30)  # napari gathers moves for a few milliseconds
+    QTest.mouseRelease(area, Qt.MouseButton.LeftButton, pos=QPoint((start, *stops)[-1], row))
+
+
+def test_the_wipes_line_is_dragged_in_the_canvas_and_the_camera_stands_still(compare: Any, qtbot: Any) -> None:
+    viewer, sight = compare._viewer, compare.sight
+    line, camera = laid_out(compare), viewer.scene.camera
+    sight.wipe.click()
+    voxel = camera.zoom * role(compare, "ct").scale[2]
+    panning: list[bool] = []
+    sight.slider.valueChanged.connect(lambda _value: panning.append(camera.mouse_pan))
+    drag(compare, qtbot, line, line + round(2 * voxel), line + round(6 * voxel))
+    assert sight._wipe._arrays["wiped CT"].edge == pytest.approx(18, abs=1)
+    assert sight.slider.value() / sight.slider.maximum() == pytest.approx(18 / 24, abs=0.05)
+    assert sight._wipe._arrays["wiped segmentation"].edge == sight._wipe._arrays["wiped CT"].edge
+    assert len(panning) >= 2
+    assert not any(panning), "or the image would move under the line"
+    assert camera.mouse_pan
+    moved = sight.slider.value()
+    drag(compare, qtbot, line, line - round(3 * voxel))
+    assert sight.slider.value() == moved, "away from the line the mouse is the camera's"
+
+
+def test_a_brush_keeps_its_mouse_and_without_the_wipe_nothing_is_dragged(compare: Any, qtbot: Any) -> None:
+    viewer, sight = compare._viewer, compare.sight
+    line = laid_out(compare)
+    heard = [list(viewer.mouse_drag_callbacks), list(viewer.mouse_move_callbacks)]
+    sight.wipe.click()
+    before = sight.slider.value()
+    painted = viewer.add_labels(np.zeros((6, 20, 24), np.uint8), name="mine", **place_of(role(compare, "ct")))
+    painted.mode = "paint"
+    drag(compare, qtbot, line, line + 60)
+    assert sight.slider.value() == before
+    painted.mode = "pan_zoom"
+    sight.wipe.click()
+    assert painted.data.any(), "it has painted"
+    assert [viewer.mouse_drag_callbacks, viewer.mouse_move_callbacks] == heard
+    drag(compare, qtbot, line, line + 60)
+    assert sight.slider.value() == before
 
 
 def test_only_one_view_at_a_time_and_the_first_look_comes_back(compare: Any) -> None:
