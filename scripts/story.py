@@ -22,7 +22,8 @@ os.environ["NAPARI_CONFIG"] = ""  # nobody's preferences are read or written
 
 import napari
 import numpy as np
-from qtpy.QtWidgets import QScrollArea, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox, QScrollArea, QWidget
 from screenshot import linger, wait
 
 from napari_advseg.samples import write_sample
@@ -125,6 +126,23 @@ class Story:
         path = self._next(name)
         window.grab().save(str(path))
         return self._end(path)
+
+    def answer(self, do: Callable[[], object], button: QMessageBox.StandardButton, name: str) -> None:
+        """Do something that asks a question, and answer it as a user does."""
+        look = QTimer()
+        look.setInterval(300)
+
+        def on_look() -> None:
+            box = QApplication.activeModalWidget()
+            if isinstance(box, QMessageBox):
+                look.stop()
+                box.grab().save(str(self._next(name)))
+                box.button(button).click()
+
+        look.timeout.connect(on_look)
+        look.start()
+        do()
+        self.wait(lambda: not look.isActive())
 
     def close(self) -> None:
         self.viewer.close()
@@ -244,7 +262,10 @@ def many_cases(story: Story, folder: Path) -> None:
     story.take("cases")
 
     for number in range(2):
-        cases.next.click()
+        if number == 0:
+            story.answer(cases.next.click, QMessageBox.StandardButton.Discard, "unsaved")
+        else:
+            cases.next.click()
         story.wait(lambda number=number: cases.state.current == number and cases.controller._job is None)
         story.wait(lambda: dock.controller.in_hand is not None and dock.inputs.reference.value() is not None)
         story.idle()

@@ -44,8 +44,8 @@ def test_three_draws_of_the_shipped_attacker_and_another_one_picked(
     assert all(draw.finding.result.attacker == "generator" for draw in outcome.draws)
     assert all(draw.finding.result.cost.backward == 0 for draw in outcome.draws)
     assert dock.draws.tiles[outcome.best].isChecked()
-    changes = [draw.finding.result.displacement for draw in outcome.draws]
-    assert not np.array_equal(changes[0], changes[1])
+    changes = [draw.finding.result.parameters for draw in outcome.draws]
+    assert not changes[0].equal(changes[1])
 
     present = layers_of(dock._viewer, outcome.case_id)
     before = np.array(present["perturbed"].data)
@@ -55,7 +55,7 @@ def test_three_draws_of_the_shipped_attacker_and_another_one_picked(
     qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=30_000)
     shown = layers_of(dock._viewer, outcome.case_id)["perturbed"].data
     assert not np.array_equal(before, shown)
-    assert np.array_equal(shown, outcome.draws[other].finding.result.whole_perturbed)
+    assert np.array_equal(shown, dock.controller.outcome.finding.result.whole_perturbed)
     assert f"{outcome.draws[other].finding.result.strength:.0%} of its strength" in dock.result.about.text()
 
     dock.save_to(tmp_path / "bundle")
