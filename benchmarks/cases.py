@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import tempfile
 import time
@@ -237,20 +238,40 @@ def walk(screen: Screen, viewer: Any, dock: Any, name: str, drop: float) -> list
     return [new, kept]
 
 
-def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None) -> list[Measured]:
-    """All rows of the table."""
+class Kept:
+    """Rows per part of the benchmark, in a file: a run that was cut off goes on with the parts that are missing."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self.parts: dict[str, list[str]] = json.loads(file.read_text()) if file and file.exists() else {}
+
+    def add(self, part: str, rows: list[Measured]) -> None:
+        """A part is done."""
+        self.parts[part] = [row.row() for row in rows]
+        print(*self.parts[part], sep="\n", flush=True)
+        if self.file:
+            self.file.write_text(json.dumps(self.parts, indent=1))
+
+    def lacks(self, part: str) -> bool:
+        """Whether the part is still to be measured."""
+        return part not in self.parts
+
+
+def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None, kept: Kept) -> None:
+    """All rows of the table that are missing."""
     source, kinds = write_list(folder, real)
     Drawing.watch()
     viewer: Any = napari.Viewer(show=True)
     viewer.window.resize(1560, 960)
     screen = Screen(viewer)
-    rows = bare(screen, viewer, np.zeros((20, 112, 144), np.float32), "phantom")
-    rows += bare(screen, viewer, np.zeros((20, 512, 512), np.float32), "a CT")
+    if kept.lacks("bare"):
+        rows = bare(screen, viewer, np.zeros((20, 112, 144), np.float32), "phantom")
+        kept.add("bare", rows + bare(screen, viewer, np.zeros((20, 512, 512), np.float32), "a CT"))
     dock, cases = (viewer.window.add_plugin_dock_widget("napari-advseg", title)[1] for title in ("Attack", "Cases"))
     cases.open_list(source)
     wait(lambda: len(cases.state.pictures) == len(kinds), 300)
-    rows += click_through(screen, viewer, cases, kinds)
-    print(*(row.row() for row in rows), sep="\n", flush=True)
+    if kept.lacks("clicks"):
+        kept.add("clicks", click_through(screen, viewer, cases, kinds))
 
     def opened(index: int, network: str) -> None:
         dock.inputs.network.set_value(network)
@@ -258,31 +279,33 @@ def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None) -> 
         wait(lambda: dock.controller.in_hand is not None and not dock.controller.phase.busy, PATIENCE_S)
         pause(1.0)
 
-    opened(0, "phantom2d")
-    dock.attacker.choice.set_value("phantom2d")
-    rows += walk(screen, viewer, dock, "phantom2d", 0.3)
-    rows += click_with_network(screen, viewer, dock, cases)
-    if abdomen_drop is not None and len(kinds) > PHANTOMS:
+    if kept.lacks("phantom2d"):
+        opened(0, "phantom2d")
+        dock.attacker.choice.set_value("phantom2d")
+        rows = walk(screen, viewer, dock, "phantom2d", 0.3)
+        kept.add("phantom2d", rows + click_with_network(screen, viewer, dock, cases))
+    if abdomen_drop is not None and len(kinds) > PHANTOMS and kept.lacks("abdomen8"):
         dock.controller.leave()
         dock.attacker.choice.set_value(None)
         opened(PHANTOMS, "abdomen8")
-        rows += walk(screen, viewer, dock, "abdomen8", abdomen_drop)
+        kept.add("abdomen8", walk(screen, viewer, dock, "abdomen8", abdomen_drop))
     viewer.close()
     pause(0.5)
     cases.controller.join(30)
     dock.controller.join(30)
-    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", nargs="+", action="append", default=[], help="a CT, and its labels and their names")
     parser.add_argument("--abdomen8", type=float, help="attack the first real CT with abdomen8 at this drop, too")
+    parser.add_argument("--kept", type=Path, help="a file of what has been measured, to go on from")
     parser.add_argument("--docs", type=Path, help="put the table between the markers of this page")
     chosen = parser.parse_args()
+    kept = Kept(chosen.kept)
     with tempfile.TemporaryDirectory(prefix="cases-") as aside:
-        rows = measure(Path(aside), chosen.real, chosen.abdomen8)
-    table = "\n".join([HEADER, *(row.row() for row in rows)])
+        measure(Path(aside), chosen.real, chosen.abdomen8, kept)
+    table = "\n".join([HEADER, *(row for part in kept.parts.values() for row in part)])
     text = f"{table}\n\nMeasured on {machine()}, {os.cpu_count()} cores, napari {napari.__version__}."
     print(text)
     put(text, "cases", chosen.docs)

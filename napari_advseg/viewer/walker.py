@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -83,9 +84,10 @@ class Walker(QObject):
 
     def close(self) -> None:
         """Nothing is told any more."""
-        self.blockSignals(True)
-        self.player.blockSignals(True)
-        self.clear()
+        with suppress(RuntimeError):  # Qt has deleted its half where Python ends with the window still open
+            self.blockSignals(True)
+            self.player.blockSignals(True)
+            self.clear()
 
     def ask(self, drop: float) -> None:
         """Look for the strength that costs ``drop``."""
