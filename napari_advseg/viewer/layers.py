@@ -151,6 +151,9 @@ def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any
     options = plan.options | {name: value for name, value in kept.items() if name != "contour"}
     contour = kept.get("contour", options.pop("contour", None))
     options.pop("contour", None)
+    for waiting in parked(viewer):
+        if waiting.name == options["name"]:
+            waiting.name = f"{waiting.name} (waiting)"  # or the new one would be numbered
     layer = {"image": Image, "labels": Labels, "vectors": Vectors}[plan.kind](plan.data, **options)
     if contour is not None:
         layer.contour = contour
