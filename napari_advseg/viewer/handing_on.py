@@ -43,7 +43,6 @@ def parked_for(viewer: ViewerModel, plan: LayerPlan) -> Layer | None:
         if layer.metadata[KEY][_PARKED] == plan.role
         and type(layer).__name__.lower() == plan.kind
         and (plan.kind == "vectors" or layer.data.dtype == plan.data.dtype)
-        and (plan.kind != "labels" or _has_colours(layer, plan.options["colormap"]))
     )
     return next(fitting, None)
 
@@ -100,6 +99,7 @@ def take_over(layer: Layer, plan: LayerPlan, look: dict[str, Any]) -> None:
         layer.features = options["features"]
         _set(layer, "show_selected_label", False)
         _set(layer, "contour", options.get("contour", 0))
+        give_colours(layer, options["colormap"])
     elif plan.kind == "image":
         if layer.colormap.name != _name_of(options["colormap"]):
             layer.colormap = options["colormap"]
@@ -112,18 +112,17 @@ def take_over(layer: Layer, plan: LayerPlan, look: dict[str, Any]) -> None:
         layer.visible = True
 
 
+def give_colours(layer: Any, colours: Any) -> None:
+    """Set a segmentation's colours, unless it has these very ones."""
+    given, made = _colours.get(layer, (None, None))
+    if given != colours or made is not layer.colormap:
+        layer.colormap = colours
+        note_colours(layer, colours)
+
+
 def note_colours(layer: Any, colours: Any) -> None:
     """A layer has just been given these colours."""
     _colours[layer] = (colours, layer.colormap)
-
-
-def _has_colours(layer: Any, colours: Any) -> bool:
-    """Whether a segmentation has these very colours.
-
-    Others are not given to it: where their number differs, Mesa's software rendering has crashed in the next drawing.
-    """
-    given, made = _colours.get(layer, (None, None))
-    return bool(given == colours and made is layer.colormap)
 
 
 def _put(layer: Layer, place: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from .arrows import fill_arrows
 from .handing_on import is_parked, note_colours, park, parked, parked_for, take_over, tell_handed_on
 from .layer_source import KEY
+from .removing import remove_layers
 from .renaming import organ_features
 from .scene import RESULT_ROLES, ROLES, LayerPlan, Scene
 
@@ -78,7 +79,7 @@ def show_scene(viewer: ViewerModel, scene: Scene) -> None:
             continue
         kept = _look(old) if old is not None else {}
         if old is not None:
-            _remove(viewer, [old])
+            remove_layers(viewer, [old])
         waiting = parked_for(viewer, plan)
         if waiting is not None:
             take_over(waiting, plan, kept)
@@ -115,7 +116,7 @@ def outline_layers(viewer: ViewerModel, case_id: str) -> None:
 
 def remove_case(viewer: ViewerModel, case_id: str) -> None:
     """Remove all layers of a case."""
-    _remove(viewer, list(layers_of(viewer, case_id).values()))
+    remove_layers(viewer, list(layers_of(viewer, case_id).values()))
 
 
 def park_case(viewer: ViewerModel, case_id: str, place: dict[str, Any]) -> None:
@@ -135,7 +136,7 @@ def park_result(viewer: ViewerModel, case_id: str) -> None:
 
 def remove_parked(viewer: ViewerModel) -> None:
     """Remove the layers that no case has taken over."""
-    _remove(viewer, parked(viewer))
+    remove_layers(viewer, parked(viewer))
 
 
 def go_to(viewer: ViewerModel, layer: Layer, index: tuple[int, int, int]) -> None:
@@ -151,9 +152,6 @@ def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any
     options = plan.options | {name: value for name, value in kept.items() if name != "contour"}
     contour = kept.get("contour", options.pop("contour", None))
     options.pop("contour", None)
-    for waiting in parked(viewer):
-        if waiting.name == options["name"]:
-            waiting.name = f"{waiting.name} (waiting)"  # or the new one would be numbered
     layer = {"image": Image, "labels": Labels, "vectors": Vectors}[plan.kind](plan.data, **options)
     if contour is not None:
         layer.contour = contour
@@ -175,15 +173,6 @@ def _fits(layer: Layer, plan: LayerPlan) -> bool:
         and np.allclose(layer.scale, plan.options["scale"])
         and np.allclose(layer.translate, plan.options["translate"])
     )
-
-
-def _remove(viewer: ViewerModel, layers: list[Layer]) -> None:
-    """All at once: napari sweeps memory once then, not for each."""
-    if layers:
-        viewer.layers.unlink_layers(layers)
-        with viewer.layers.batched_update():
-            for layer in layers:
-                viewer.layers.remove(layer)
 
 
 def _look(layer: Layer) -> dict[str, Any]:

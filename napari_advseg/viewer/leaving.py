@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .later import later
 from .layers import known, layers_of, sample_role
 from .questions import ask_unsaved
+from .removing import remove_layers
 from .state import Phase
 
 if TYPE_CHECKING:
@@ -57,5 +58,4 @@ def shown_besides(dock: AttackDock, *ids: str | None) -> list[str]:
 
 def remove_sample_labels(dock: AttackDock) -> None:
     """The organs that came with a sample, whose CT goes."""
-    for layer in [one for one in dock.viewer.layers if sample_role(one) == "sample labels"]:
-        dock.viewer.layers.remove(layer)
+    remove_layers(dock.viewer, [one for one in dock.viewer.layers if sample_role(one) == "sample labels"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..layer_source import KEY
 from ..layers import known
+from ..removing import remove_layers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -34,8 +35,7 @@ def add_own(viewer: ViewerModel, tool: str, layer: Layer, above: Layer | None = 
 def remove_own(viewer: ViewerModel, tool: str) -> None:
     old = own_layer(viewer, tool)
     if old is not None:
-        viewer.layers.unlink_layers([old])
-        viewer.layers.remove(old)
+        remove_layers(viewer, [old])
 
 
 def place_of(layer: Layer) -> dict[str, Any]:

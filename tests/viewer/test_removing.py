@@ -1,0 +1,58 @@
+"""Layers are removed while the canvas' own OpenGL context is current."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+from napari.components import ViewerModel
+
+from napari_advseg.viewer.removing import remove_layers
+
+# What crashed Mesa's llvmpipe in the sixth round at the latest; in a process of its own, as a crash ends it.
+ROUNDS = """
+import napari
+import numpy as np
+from qtpy.QtCore import QEventLoop, QTimer
+from napari_advseg.viewer.removing import remove_layers
+
+def pause(ms):
+    loop = QEventLoop()
+    QTimer.singleShot(ms, loop.quit)
+    loop.exec()
+
+viewer = napari.Viewer(show=True)
+viewer.window.resize(1200, 800)
+shape = (20, 112, 144)
+random = np.random.default_rng(0)
+ct = viewer.add_image(random.normal(size=shape).astype(np.float32))
+for number in range(12):
+    layers = [viewer.add_labels(random.integers(0, 8, shape).astype(np.uint16)) for _ in range(1 + number % 3)]
+    if number % 2:
+        layers.append(viewer.add_vectors(random.normal(size=(30, 2, 3))))
+    pause(150)
+    viewer.dims.set_current_step(0, number)
+    if number % 4 == 1:
+        ct.visible = not ct.visible
+    pause(100)
+    remove_layers(viewer, layers)
+    if number % 2:
+        pause(150)
+viewer.close()
+print("alive")
+"""
+
+
+def test_the_next_drawing_does_not_crash() -> None:
+    done = subprocess.run([sys.executable, "-c", ROUNDS], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "alive\n", done.stderr
+
+
+def test_without_a_window_layers_go_as_well() -> None:
+    viewer = ViewerModel()
+    layers = [viewer.add_image(np.zeros((2, 3, 4))) for _ in range(2)]
+    viewer.layers.link_layers(layers)
+    remove_layers(viewer, layers)
+    remove_layers(viewer, [])
+    assert not viewer.layers
