@@ -18,7 +18,7 @@ demo: $(READY) system
 
 # One process per core, each with one thread and, under Linux, a display of its own.
 test: $(READY) system
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --max-worker-restart 0 \
 		--no-loadscope-reorder $(ARGS)
 
 test-quick: $(READY)
