@@ -231,11 +231,16 @@ def main() -> None:
     names = [one.label for one in NETWORKS]
     measured = f"Measured on {date.today():%d %B %Y} on {machine()}."
     blocks = {
-        "networks": [table(rows, "network", names, all_ways), totals([r for r in rows if r["label"] in names])],
-        "real": [table(rows, "network", [REAL.label], all_ways), totals([r for r in rows if r["label"] == REAL.label])],
-        "ablations": [table(rows, "attacker", [one.label for one in ABLATIONS], (STRENGTH, ALONE))],
+        "networks": (names, "network", all_ways),
+        "real": ([REAL.label], "network", all_ways),
+        "ablations": ([one.label for one in ABLATIONS], "attacker", (STRENGTH, ALONE)),
     }
-    texts = {name: "\n\n".join([measured, *(part for part in parts if part)]) for name, parts in blocks.items()}
+    texts = {}
+    for name, (labels, first, ways) in blocks.items():
+        some = [row for row in rows if row["label"] in labels]
+        if some:
+            parts = (measured, table(some, first, labels, ways), totals(some))
+            texts[name] = "\n\n".join(part for part in parts if part)
     (args.work / "tables.md").write_text("\n\n".join(texts.values()) + "\n", encoding="utf-8")
     for name, text in texts.items():
         put(text, name, args.docs)
