@@ -7,9 +7,8 @@ import sys
 
 SCRIPT = """
 import napari
-from napari_advseg.samples import load_sample
 viewer = napari.Viewer(show=True)
-widget = viewer.window.add_plugin_dock_widget("napari-advseg", "Attack")[1]
+viewer.window.add_plugin_dock_widget("napari-advseg", "Attack")[1]
 print("open")
 """
 
