@@ -247,11 +247,11 @@ class Controller(QObject):
             return
         self.closed = True
         self.ended.emit()
-        for signal in (self._worker.stepped, self._worker.returned, self._worker.raised):
+        for name in ("stepped", "returned", "raised"):
             try:
-                signal.disconnect()
+                getattr(self._worker, name).disconnect()
             except (RuntimeError, TypeError):
-                continue  # disconnected before
+                continue  # disconnected before, or deleted by Qt where Python ends with the window open
         self.walker.close()
         self._worker.close()
         self.in_hand = self.outcome = None

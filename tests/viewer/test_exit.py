@@ -7,8 +7,12 @@ import sys
 
 SCRIPT = """
 import napari
+from qtpy.QtCore import QEventLoop, QTimer
 viewer = napari.Viewer(show=True)
-viewer.window.add_plugin_dock_widget("napari-advseg", "Attack")[1]
+dock = viewer.window.add_plugin_dock_widget("napari-advseg", "Attack")[1]
+loop = QEventLoop()
+QTimer.singleShot(1500, loop.quit)
+loop.exec()
 print("open")
 """
 
