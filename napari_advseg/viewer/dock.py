@@ -35,6 +35,7 @@ from .presentation.presenter import Presenter
 from .questions import ask_save_folder, settle
 from .result_panel import ResultPanel
 from .state import Phase
+from .sweeps import ShortSweeps
 from .take_along.panel import TakeAlongPanel
 from .taking_up import TakingUp
 from .training_panel import TrainingPanel
@@ -67,6 +68,7 @@ class AttackDock(DockWidget):
         core = core or PackageCore()
         self.controller = Controller(core)
         self.layers = CaseLayers(napari_viewer)
+        self._sweeps = ShortSweeps(napari_viewer)
         self.first_steps = FirstSteps()
         self.inputs = InputsPanel()
         self.network = NetworkPanel()
@@ -310,6 +312,8 @@ class AttackDock(DockWidget):
         controller.said.connect(self._message.say)
         controller.asked.connect(self._on_asked)
         controller.offered.connect(self._on_offers)
+        controller.offered.connect(self._sweeps.begin)
+        controller.ended.connect(self._sweeps.end)
         controller.ct_ready.connect(self._on_ct)
         controller.case_ready.connect(self._on_case)
         controller.found.connect(self._on_found)

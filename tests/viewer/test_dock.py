@@ -39,6 +39,7 @@ def opened(dock: Any, qtbot: Any) -> Any:
     dock.inputs.network.set_value("fake")
     qtbot.waitUntil(lambda: dock.controller.in_hand is not None, timeout=10_000)
     settle(dock, qtbot)
+    qtbot.waitUntil(lambda: set(case_layers(dock)) >= {"ct", "clean"}, timeout=10_000)  # they come one by one
     return layer
 
 

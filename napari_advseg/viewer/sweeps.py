@@ -1,0 +1,79 @@
+"""Short sweeps of memory.
+
+napari sweeps all of Python's memory whenever layers are removed (``gc.collect`` in its canvas), and with torch loaded that
+holds the window for half a second. What has been loaded by the time that the plugin is ready stays as long as the program,
+so it is set aside (``gc.freeze``): a sweep then goes through what came later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet, ref
+
+from qtpy.QtCore import QTimer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+_LOOK_MS = 1000
+_at_work = 0  # viewers with short sweeps: the last one that ends brings everything back
+
+
+class ShortSweeps:
+    """Sets aside what is loaded, until :meth:`end`.
+
+    A layer that was there before is swept up as ever when it is removed: everything is brought back until it is gone, or
+    a CT of half a gigabyte would stay in memory.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._earlier: WeakSet[Layer] = WeakSet()
+        self._leaving: list[ref[Layer]] = []
+        self._going = False
+        self._look = QTimer()
+        self._look.setInterval(_LOOK_MS)
+        self._look.timeout.connect(self._set_aside_again)
+
+    def begin(self, *_: Any) -> None:
+        """From now on."""
+        global _at_work
+        if not self._going:
+            self._going = True
+            _at_work += 1
+            self._viewer.layers.events.removing.connect(self._on_removing)
+            self._set_aside()
+
+    def end(self) -> None:
+        """Sweeps go through everything again; may be called more than once."""
+        global _at_work
+        if self._going:
+            self._going = False
+            _at_work -= 1
+            with contextlib.suppress(RuntimeError):  # deleted by Qt, where the program ends
+                self._look.stop()
+            self._viewer.layers.events.removing.disconnect(self._on_removing)
+            if _at_work == 0:
+                gc.unfreeze()
+
+    def _set_aside(self) -> None:
+        self._earlier = WeakSet(self._viewer.layers)
+        gc.freeze()
+
+    def _on_removing(self, event: Any) -> None:
+        """Called before a layer is removed, and so before napari sweeps."""
+        layer = self._viewer.layers[event.index]
+        if layer in self._earlier:
+            gc.unfreeze()
+            self._leaving.append(ref(layer))
+            self._look.start()
+
+    def _set_aside_again(self) -> None:
+        """napari lets go of a layer a moment after its sweep: what is set aside then would never leave memory."""
+        self._leaving = [layer for layer in self._leaving if layer() is not None]
+        if not self._leaving:
+            self._look.stop()
+            self._set_aside()

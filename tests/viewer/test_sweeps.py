@@ -1,0 +1,80 @@
+"""Short sweeps of memory: what is loaded is set aside, and no layer stays in memory for that."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import pytest
+
+from napari_advseg.viewer.sweeps import ShortSweeps
+
+from .fake_core import FakeCore
+
+MakeDocked = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set_aside() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+def gone(viewer: Any, index: int, qtbot: Any) -> bool:
+    """Remove a layer as a user does; whether it leaves memory with the next sweep."""
+    seen = ref(viewer.layers[index])
+    del viewer.layers[index]
+    qtbot.wait(50)  # napari lets go of its controls
+    gc.collect()
+    return seen() is None
+
+
+def test_what_is_loaded_is_set_aside_while_the_dock_is_open(make_docked: MakeDocked, qtbot: Any) -> None:
+    gc.unfreeze()
+    dock = make_docked(FakeCore())
+    qtbot.waitUntil(lambda: gc.get_freeze_count() > 10_000, timeout=10_000)
+    dock.shut_down()
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_layer_from_before_is_swept_up_and_the_rest_set_aside_again(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    viewer = make_napari_viewer()
+    sweeps = ShortSweeps(viewer)
+    kept = ref(viewer.add_image(np.zeros((3, 8, 8), np.float32)))
+    viewer.add_image(np.zeros((3, 8, 8), np.float32))
+    sweeps.begin()
+    assert gc.get_freeze_count() > 10_000
+    assert gone(viewer, 1, qtbot)
+    qtbot.waitUntil(lambda: gc.get_freeze_count() > 10_000, timeout=5_000)
+    assert kept() is not None
+    assert gone(viewer, 0, qtbot)
+    sweeps.end()
+
+
+def test_a_layer_from_later_is_swept_up_without_the_rest(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    viewer = make_napari_viewer()
+    sweeps = ShortSweeps(viewer)
+    sweeps.begin()
+    aside = gc.get_freeze_count()
+    viewer.add_image(np.zeros((3, 8, 8), np.float32))
+    assert gone(viewer, 0, qtbot)
+    assert gc.get_freeze_count() > 0.9 * aside
+    sweeps.end()
+
+
+def test_the_last_viewer_brings_everything_back(make_napari_viewer: Callable[..., Any]) -> None:
+    first, second = (ShortSweeps(make_napari_viewer()) for _ in range(2))
+    first.begin()
+    second.begin()
+    first.end()
+    first.end()
+    assert gc.get_freeze_count() > 0
+    second.end()
+    assert gc.get_freeze_count() == 0
