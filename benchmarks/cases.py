@@ -5,7 +5,8 @@
 Eight phantoms and the given CTs in the Cases dock of a real napari, with a display or under
 ``xvfb-run -a -s "-screen 0 1600x1000x24"``. A time runs from the click, or from the slider's new value, to the end of
 the first drawing of the canvas that holds it. Gaps are those of a 10 ms timer on the main thread; without a graphics card
-much of them is drawing, which is told apart. The rows of a bare napari are what one image layer costs without the plugin.
+much of them is drawing, which is told apart; *all along* is the whole time from the first click to the end, with the waits
+between, in the last part that was measured in one go. The rows of a bare napari are what one image layer costs without the plugin.
 ``--abdomen8`` attacks the first of the given CTs with the published network as well: many minutes. ``--kept`` names a
 file, in which a run that was cut off finds what has been measured.
 """
@@ -61,10 +62,8 @@ class Measured:
         self.undrawn += other.undrawn
 
     def row(self) -> str:
-        return (
-            f"| {self.what} | {len(self.times)} | {np.median(self.times):.0f} | {max(self.times):.0f} "
-            f"| {most(self.gaps)} | {most(self.undrawn)} |"
-        )
+        times = f"{np.median(self.times):.0f} | {max(self.times):.0f}" if self.times else " | "
+        return f"| {self.what} | {len(self.times) or ''} | {times} | {most(self.gaps)} | {most(self.undrawn)} |"
 
 
 class Screen:
@@ -271,6 +270,21 @@ def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None, kep
     dock, cases = (viewer.window.add_plugin_dock_widget("napari-advseg", title)[1] for title in ("Attack", "Cases"))
     cases.open_list(source)
     wait(lambda: len(cases.state.pictures) == len(kinds), 300)
+    whole = Measured("all along")
+    with DrawnTicks() as ticks:
+        click_and_walk(screen, viewer, dock, cases, kinds, abdomen_drop, kept)
+    whole.gaps, whole.undrawn = ticks.gaps, ticks.undrawn
+    kept.add("all along", [whole])
+    viewer.close()
+    pause(0.5)
+    cases.controller.join(30)
+    dock.controller.join(30)
+
+
+def click_and_walk(
+    screen: Screen, viewer: Any, dock: Any, cases: Any, kinds: list[str], abdomen_drop: float | None, kept: Kept
+) -> None:
+    """What a user does: click through the cases, attack, move the slider, with what lies between."""
     if kept.lacks("clicks"):
         kept.add("clicks", click_through(screen, viewer, cases, kinds))
 
@@ -290,10 +304,6 @@ def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None, kep
         dock.attacker.choice.set_value(None)
         opened(PHANTOMS, "abdomen8")
         kept.add("abdomen8", walk(screen, viewer, dock, "abdomen8", abdomen_drop))
-    viewer.close()
-    pause(0.5)
-    cases.controller.join(30)
-    dock.controller.join(30)
 
 
 def main() -> None:

@@ -26,7 +26,10 @@ from .target import Measured, Target
 
 _DECAY = 0.5  # of what does not help, per step
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
-_SETTLED = 0.02  # relative gain in size below which shrinking ends
+_SETTLED = 0.03  # relative gain in size below which a step has not helped
+_PATIENCE = 1  # steps that may not help before shrinking ends
+_GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
+_NEAR = 0.85  # of the drop: from here on a change's size at the target can be told from its own
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
 _EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
@@ -144,6 +147,7 @@ class _Run:
     def __init__(self, target: Target, settings: SearchSettings) -> None:
         self.target, self.settings = target, settings
         self.best: Measured | None = None
+        self.leader: Measured | None = None  # the change that promises to be the smallest, brought to the target
         self._on_path: list[tuple[Tensor, float, float]] = []  # parameters, strength, drop
         self.meter = CostMeter(target.placed.network.passes)
         self._weights = _parameter_weights(target)
@@ -158,16 +162,16 @@ class _Run:
         slope, wanted, before = 1.0, 0.0, 0.0
         reach = settings.drop / _STEPS_TO_TARGET
         aim = settings.drop
-        sizes: list[float] = []
+        waited = 0
         for step in range(settings.steps):
             yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
             measured, gradient = target.measure_with_gradient(parameters)
             self._consider(measured)
             if abs(wanted) > settings.drop / 10:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
-            if self._hit(measured):
-                sizes.append(measured.size)
-                if len(sizes) > 2 and min(sizes[:-1]) - sizes[-1] < _SETTLED * sizes[-1]:
+            if self.leader is not None or measured.drop >= _NEAR * settings.drop:
+                waited = 0 if self._lead(measured) else waited + 1
+                if waited > _PATIENCE:
                     break
             if step == settings.steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
                 break
@@ -177,6 +181,20 @@ class _Run:
                 )
             before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
             parameters = target.synthesis.project(self._step(parameters, gradient, wanted / slope))
+
+    def _lead(self, measured: Measured) -> bool:
+        """Make this change the leader where it promises to be the smallest at the target; whether it is clearly smaller."""
+        if measured.drop < _NEAR * self.settings.drop:
+            return False
+        promised = self._promise(measured)
+        before = np.inf if self.leader is None else self._promise(self.leader)
+        if promised < before:
+            self.leader = measured
+        return bool(promised < (1 - _SETTLED) * before)
+
+    def _promise(self, measured: Measured) -> float:
+        """About the size at the strength that costs the drop."""
+        return float(measured.size * (self.settings.drop / measured.drop) ** (1 / _GROWS_WITH))
 
     def try_proposals(
         self, propose: Callable[[float], Tensor], greatest: float, most: int
@@ -206,7 +224,7 @@ class _Run:
         """The strength path through a change, the best found by default, and its first crossing of the target, in at
         most ``most`` forward passes; a change that falls short is first multiplied by ``stronger``, by default by what
         is missing."""
-        strongest = strongest or self.best
+        strongest = strongest or self.leader or self.best
         assert strongest is not None
         parameters = strongest.parameters
         self._planned = self._spent + 6

@@ -75,9 +75,12 @@ def fill_arrows(layer: Vectors, plan: LayerPlan) -> None:
     with layer.events.blocker_all(), layer._block_refresh():  # so that all of it is drawn once
         layer.data = arrows
         layer.features = features
-        layer.edge_color = "mm"
-        layer.edge_contrast_limits = plan.options["edge_contrast_limits"]
-        layer.length = plan.options["length"]
+        if layer.edge_color_mode != "colormap":  # each of these colours all arrows anew
+            layer.edge_color = "mm"
+        if layer.edge_contrast_limits != plan.options["edge_contrast_limits"]:
+            layer.edge_contrast_limits = plan.options["edge_contrast_limits"]
+        if layer.length != plan.options["length"]:
+            layer.length = plan.options["length"]
     if layer.name.startswith("Displacement") and layer.name != plan.options["name"]:
         layer.name = plan.options["name"]
     layer.refresh(thumbnail=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from .canvas import one_update
 from .handing_on import is_parked
 from .in_hand import CaseInHand, CtToShow, Outcome
 from .in_place import InPlace
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 
 _PARKED_MS = 3000  # layers of the case before wait this long for the next one's content
+_TURN_MS = 15  # between one layer and the next: what the user does comes in between
+_APART_MS = 150  # between one of these that is removed and the next, so that the window goes on
 
 
 class CaseLayers:
@@ -50,8 +53,7 @@ class CaseLayers:
         self._going = True
         self._clearing = QTimer()
         self._clearing.setSingleShot(True)
-        self._clearing.setInterval(_PARKED_MS)
-        self._clearing.timeout.connect(lambda: remove_parked(viewer))
+        self._clearing.timeout.connect(self._clear_one)
         self._drawing: Shapes | None = None
         self._tell_region: Callable[[str], Any] | None = None
 
@@ -71,9 +73,10 @@ class CaseLayers:
     def show_next_ct(self, shown: CtToShow, before: str) -> None:
         """The CT in place of another case's, whose layers wait a moment for more content of this one's."""
         self._forget(before)
-        park_case(self._viewer, before, shown.plan.options)
-        self._clearing.start()
-        self.show_ct(shown)
+        with one_update(self._viewer):
+            park_case(self._viewer, before, shown.plan.options)
+            self._clearing.start(_PARKED_MS)
+            self.show_ct(shown)
 
     def adopt(self, grid: Grid) -> None:
         """The layers of a case on this grid are in the viewer already."""
@@ -91,7 +94,7 @@ class CaseLayers:
     def show_case(self, in_hand: CaseInHand) -> None:
         """The clean segmentation; what an earlier case on the same CT had shown goes."""
         park_result(self._viewer, in_hand.id)
-        self._clearing.start()
+        self._clearing.start(_PARKED_MS)
         self._placement = Placement.of(in_hand.case.ct.grid)
         self._outcome = None
         self.show_scene(in_hand.scene)
@@ -143,12 +146,13 @@ class CaseLayers:
             go_to(self._viewer, layer, outcome.scene.focus)
 
     def _show_next(self) -> None:
-        if not self._waiting:
-            return
-        show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
+        """The next layer; after the last one, in a turn of its own, the slice on which the result is seen best."""
         if self._waiting:
-            QTimer.singleShot(0, self._show_next)
+            show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
+            if self._waiting or self._going:
+                QTimer.singleShot(_TURN_MS, self._show_next)
         elif self._going:
+            self._going = False
             self.go_to_focus()
 
     def draw_region(self, tell: Callable[[str], Any]) -> None:
@@ -183,6 +187,10 @@ class CaseLayers:
             self._outcome = None
         if self._waiting_for == case_id:
             self._waiting = []
+
+    def _clear_one(self) -> None:
+        if remove_parked(self._viewer, most=1):
+            self._clearing.start(_APART_MS)
 
     def _let_go_of_drawing(self) -> None:
         if self._drawing is not None:

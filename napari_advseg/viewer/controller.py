@@ -42,6 +42,7 @@ class Controller(QObject):
     said = Signal(str, bool)
     asked = Signal(object)
     offered = Signal(object)
+    loaded = Signal()
     ct_ready = Signal(object)
     case_ready = Signal(object)
     found = Signal(object)
@@ -283,6 +284,8 @@ class Controller(QObject):
     def _on_return(self, job: Job, value: object) -> None:
         if job is self._noting and isinstance(value, AttackerNote):
             self.noted.emit(value)
+        if job is self._warm_up:
+            self.loaded.emit()
         if job is not self._job:
             return
         self._job = None

@@ -51,6 +51,8 @@ class Core(Protocol):
 
     def offers(self) -> Offers: ...
 
+    def load_rest(self) -> None: ...
+
     def cancel_token(self) -> CancelToken: ...
 
     def open_case(self, wish: CaseWish, cancel: CancelToken) -> Generator[Progress | CtRead, None, Case]: ...
@@ -99,6 +101,12 @@ class PackageCore:
         from ..networks import known_networks, working_devices
 
         return Offers(known_networks(), tuple(working_devices()))
+
+    def load_rest(self) -> None:
+        """Load now what the first case would wait for."""
+        import monai.networks.nets  # noqa: F401
+
+        from .. import case, evidence  # noqa: F401
 
     def cancel_token(self) -> CancelToken:
         from ..attacks import CancelToken

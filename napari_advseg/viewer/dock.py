@@ -312,7 +312,7 @@ class AttackDock(DockWidget):
         controller.said.connect(self._message.say)
         controller.asked.connect(self._on_asked)
         controller.offered.connect(self._on_offers)
-        controller.offered.connect(self._sweeps.begin)
+        controller.loaded.connect(self._sweeps.begin)
         controller.ended.connect(self._sweeps.end)
         controller.ct_ready.connect(self._on_ct)
         controller.case_ready.connect(self._on_case)

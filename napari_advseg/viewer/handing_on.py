@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .arrows import fill_arrows
+from .canvas import one_update
 from .layer_source import KEY
 
 if TYPE_CHECKING:
@@ -64,21 +65,27 @@ def park(viewer: ViewerModel, layers: Iterable[Layer], place: dict[str, Any]) ->
 
     All that wait then lie at ``place``, as options of a layer, so that the view's extent is not theirs.
     """
+    layers = list(layers)
     for layer in parked(viewer):
         _put(layer, place)
-    for layer in layers:
-        role = layer.metadata[KEY]["role"]
-        viewer.layers.unlink_layers([layer])
-        if layer.mode != "pan_zoom":
-            layer.mode = "pan_zoom"  # or it would come back with the tool that was in hand
-        if layer.visible:
-            layer.visible = False
-        with layer.events.blocker_all():
-            layer.data = _nothing(layer)
-        _put(layer, place)
-        layer.metadata[KEY] = {_PARKED: role}
-        if role != "ct":
-            viewer.layers.selection.discard(layer)
+    if not layers:
+        return
+    with one_update(viewer):
+        viewer.layers.unlink_layers(layers)
+        for layer in layers:
+            _empty(layer)
+            _put(layer, place)
+    viewer.layers.selection.difference_update(layer for layer in layers if layer.metadata[KEY][_PARKED] != "ct")
+
+
+def _empty(layer: Layer) -> None:
+    if layer.mode != "pan_zoom":
+        layer.mode = "pan_zoom"  # or it would come back with the tool that was in hand
+    if layer.visible:
+        layer.visible = False
+    with layer.events.blocker_all():
+        layer.data = _nothing(layer)
+    layer.metadata[KEY] = {_PARKED: layer.metadata[KEY]["role"]}
 
 
 def take_over(layer: Layer, plan: LayerPlan, look: dict[str, Any]) -> None:

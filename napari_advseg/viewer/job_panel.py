@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from .progress_bar import ProgressBar
 from .state import Phase
 
 if TYPE_CHECKING:
     from ..attacks import Progress
-
-_RANGE = 1000
 
 
 def progress_text(progress: Progress, target: float | None = None) -> str:
@@ -50,9 +49,7 @@ class JobPanel(QWidget):
         self.undo = QPushButton("Undo run")
         self.undo.setToolTip("Bring back the result of the run before; once more brings back the newer one")
         self.undo.setEnabled(False)
-        self.bar = QProgressBar()
-        self.bar.setRange(0, _RANGE)
-        self.bar.setTextVisible(False)
+        self.bar = ProgressBar()
         self.bar.setFixedHeight(8)
         self.line = QLabel("")
         self.line.setWordWrap(True)
@@ -75,16 +72,16 @@ class JobPanel(QWidget):
         if phase is Phase.CANCELLING:
             self.line.setText("Stopping…")
         elif done:
-            self.bar.setValue(_RANGE)
+            self.bar.show_fraction(1.0)
             self.line.setText("")
         elif phase.busy:
-            self.bar.setValue(0)
+            self.bar.show_fraction(0.0)
             self.line.setText(f"{phase.value}…")
         else:
-            self.bar.setValue(0)
+            self.bar.show_fraction(0.0)
             self.line.setText("")
         self.line.setVisible(phase.busy and not done)
 
     def show_progress(self, progress: Progress, target: float | None) -> None:
-        self.bar.setValue(round(progress.fraction * _RANGE))
+        self.bar.show_fraction(progress.fraction)
         self.line.setText(progress_text(progress, target))

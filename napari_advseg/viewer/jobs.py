@@ -27,7 +27,9 @@ class Jobs:
         self._core = core
 
     def offers(self) -> Generator[Offers, None, None]:
+        """What can be chosen as soon as it is known; then the rest of the package is loaded."""
         yield self._core.offers()
+        self._core.load_rest()
 
     def opening(self, wish: CaseWish, case_id: str, token: CancelToken) -> Generator[Any, None, CaseInHand]:
         """The CT as soon as it is read, then the open case."""

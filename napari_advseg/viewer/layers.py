@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arrows import fill_arrows
+from .canvas import one_update
 from .handing_on import is_parked, note_colours, park, parked, parked_for, take_over, tell_handed_on
 from .layer_source import KEY
 from .removing import remove_layers
@@ -64,6 +65,11 @@ def show_scene(viewer: ViewerModel, scene: Scene) -> None:
     A layer of the same shape and place is given the new content; another is replaced, and hands on whether it is
     shown, its opacity and its contour.
     """
+    with one_update(viewer):
+        _show_scene(viewer, scene)
+
+
+def _show_scene(viewer: ViewerModel, scene: Scene) -> None:
     selected, handed_on = set(viewer.layers.selection), False
     present = layers_of(viewer, scene.case_id)
     for plan in scene.plans:
@@ -134,9 +140,11 @@ def park_result(viewer: ViewerModel, case_id: str) -> None:
         tell_handed_on(viewer)
 
 
-def remove_parked(viewer: ViewerModel) -> None:
-    """Remove the layers that no case has taken over."""
-    remove_layers(viewer, parked(viewer))
+def remove_parked(viewer: ViewerModel, most: int | None = None) -> bool:
+    """Remove the layers that no case has taken over, at ``most`` so many of them; whether some are left."""
+    waiting = parked(viewer)
+    remove_layers(viewer, waiting[:most])
+    return most is not None and len(waiting) > most
 
 
 def go_to(viewer: ViewerModel, layer: Layer, index: tuple[int, int, int]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
+
+from .canvas import make_current
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -15,20 +18,10 @@ def remove_layers(viewer: ViewerModel, layers: Sequence[Layer]) -> None:
     if not layers:
         return
     viewer.layers.unlink_layers(layers)
-    _make_current(viewer)
-    with viewer.layers.batched_update():
+    make_current(viewer)
+    # Of layers that are not selected napari tells the selection all the same, and its buttons are styled anew each time.
+    changed = viewer.layers.selection.events.changed
+    quiet = changed.blocker() if viewer.layers.selection.isdisjoint(layers) else nullcontext()
+    with viewer.layers.batched_update(), quiet:
         for layer in layers:
             viewer.layers.remove(layer)
-
-
-def _make_current(viewer: ViewerModel) -> None:
-    """Make the canvas' OpenGL context the current one.
-
-    napari deletes the shaders of removed layers at once, in whatever context is current, which outside of a drawing is
-    another one: Mesa's llvmpipe (22.3.6) then crashes in the next drawing, for want of a vertex shader.
-    """
-    try:
-        canvas = viewer.window._qt_viewer.canvas._scene_canvas
-    except (AttributeError, RuntimeError):  # no window, or one that is being closed
-        return
-    canvas.set_current()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 _LOOK_MS = 1000
+_SELDOMER = 5  # Python's own sweeps: it makes them the more often the less there is to go through
 _at_work = 0  # viewers with short sweeps: the last one that ends brings everything back
 
 
@@ -44,6 +45,9 @@ class ShortSweeps:
         if not self._going:
             self._going = True
             _at_work += 1
+            if _at_work == 1:
+                young, middle, old = gc.get_threshold()
+                gc.set_threshold(young, middle, old * _SELDOMER)
             self._viewer.layers.events.removing.connect(self._on_removing)
             self._set_aside()
 
@@ -58,6 +62,8 @@ class ShortSweeps:
             self._viewer.layers.events.removing.disconnect(self._on_removing)
             if _at_work == 0:
                 gc.unfreeze()
+                young, middle, old = gc.get_threshold()
+                gc.set_threshold(young, middle, old // _SELDOMER)
 
     def _set_aside(self) -> None:
         self._earlier = WeakSet(self._viewer.layers)

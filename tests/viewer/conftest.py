@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +27,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.filterwarnings(rf"ignore::{kind}:{module}(\..*)?"), append=False)
         if not HAS_DISPLAY and {"qtbot", "make_napari_viewer"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.skip(reason="no display: run under xvfb-run"))
+
+
+@pytest.fixture(scope="session")
+def _loaded_set_aside() -> None:
+    """napari sweeps all of Python's memory several times per test with a window: not through what is loaded anyway."""
+    if HAS_DISPLAY:
+        for name in ("napari._qt.qt_main_window", "monai.networks.nets", "napari_advseg.case", "napari_advseg.viewer"):
+            importlib.import_module(name)
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def sweeps(_loaded_set_aside: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin leaves it at that: with each test's own viewer set aside, none would leave memory."""
+    monkeypatch.setattr("napari_advseg.viewer.sweeps.ShortSweeps.begin", lambda *_: None)
 
 
 @pytest.fixture

@@ -139,6 +139,9 @@ class FakeCore:
     def offers(self) -> Offers:
         return Offers({"fake": "two organs"}, ("cpu",))
 
+    def load_rest(self) -> None:
+        return None
+
     def cancel_token(self) -> CancelToken:
         return CancelToken()
 

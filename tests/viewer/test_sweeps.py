@@ -18,9 +18,12 @@ MakeDocked = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def nothing_set_aside() -> Iterator[None]:
-    yield
+def sweeps() -> Iterator[None]:
+    """As a user has them, in place of the other tests' own."""
     gc.unfreeze()
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def gone(viewer: Any, index: int, qtbot: Any) -> bool:
@@ -33,7 +36,6 @@ def gone(viewer: Any, index: int, qtbot: Any) -> bool:
 
 
 def test_what_is_loaded_is_set_aside_while_the_dock_is_open(make_docked: MakeDocked, qtbot: Any) -> None:
-    gc.unfreeze()
     dock = make_docked(FakeCore())
     qtbot.waitUntil(lambda: gc.get_freeze_count() > 10_000, timeout=10_000)
     dock.shut_down()
@@ -56,9 +58,7 @@ def test_a_layer_from_before_is_swept_up_and_the_rest_set_aside_again(
     sweeps.end()
 
 
-def test_a_layer_from_later_is_swept_up_without_the_rest(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+def test_a_layer_from_later_is_swept_up_without_the_rest(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
     viewer = make_napari_viewer()
     sweeps = ShortSweeps(viewer)
     sweeps.begin()
@@ -71,6 +71,7 @@ def test_a_layer_from_later_is_swept_up_without_the_rest(
 
 def test_the_last_viewer_brings_everything_back(make_napari_viewer: Callable[..., Any]) -> None:
     first, second = (ShortSweeps(make_napari_viewer()) for _ in range(2))
+    usual = gc.get_threshold()
     first.begin()
     second.begin()
     first.end()
@@ -78,3 +79,4 @@ def test_the_last_viewer_brings_everything_back(make_napari_viewer: Callable[...
     assert gc.get_freeze_count() > 0
     second.end()
     assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == usual

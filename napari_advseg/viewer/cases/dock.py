@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
 )
@@ -22,6 +21,7 @@ from ..core import Core, PackageCore
 from ..dock_widget import DockWidget
 from ..job_panel import progress_text
 from ..message_line import MessageLine
+from ..progress_bar import ProgressBar
 from ..questions import ask_series
 from ..take_along.panel import WrittenLine, ask_where
 from .controller import CasesController
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ...attacks import Progress
 
 NEXT_KEY, PREVIOUS_KEY = "Ctrl+PgDown", "Ctrl+PgUp"
-_RANGE = 1000
 
 
 class CasesDock(DockWidget):
@@ -93,9 +92,7 @@ class CasesDock(DockWidget):
         self.cancel.setToolTip("Stop within about a second; what has been reached is saved")
         self.report = QPushButton("Report…")
         self.report.setToolTip("Write one page about all cases that are done, under their pseudonyms")
-        self.bar = QProgressBar()
-        self.bar.setRange(0, _RANGE)
-        self.bar.setTextVisible(False)
+        self.bar = ProgressBar()
         self.line = QLabel()
         self.line.setWordWrap(True)
         self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
@@ -146,11 +143,11 @@ class CasesDock(DockWidget):
         for widget in (self.bar, self.line):
             widget.setVisible(state.queue)
         if not state.queue:
-            self.bar.setValue(0)
+            self.bar.show_fraction(0.0)
             self.line.setText("")
 
     def _on_progress(self, progress: Progress) -> None:
-        self.bar.setValue(round(progress.fraction * _RANGE))
+        self.bar.show_fraction(progress.fraction)
         self.line.setText(progress_text(progress))
 
     def _on_cancel(self) -> None:
