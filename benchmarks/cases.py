@@ -5,10 +5,10 @@
 Eight phantoms and the given CTs in the Cases dock of a real napari, with a display or under
 ``xvfb-run -a -s "-screen 0 1600x1000x24"``. A time runs from the click, or from the slider's new value, to the end of
 the first drawing of the canvas that holds it. Gaps are those of a 10 ms timer on the main thread; without a graphics card
-much of them is drawing, which is told apart; *all along* is the whole time from the first click to the end, with the waits
-between, in the last part that was measured in one go. The rows of a bare napari are what one image layer costs without the plugin.
-``--abdomen8`` attacks the first of the given CTs with the published network as well: many minutes. ``--kept`` names a
-file, in which a run that was cut off finds what has been measured.
+much of them is drawing, which is told apart; *all along* is the time from the first click to the end, with the waits
+between. The rows of a bare napari are what one image layer costs without the plugin. ``--abdomen8`` attacks the first of the
+given CTs with the published network as well: many minutes. ``--kept`` names a file, in which a run that was cut off finds
+what has been measured.
 """
 
 from __future__ import annotations

@@ -51,6 +51,9 @@ class CaseLayers:
         self._waiting: list[LayerPlan] = []
         self._waiting_for = ""  # the case that these are of
         self._going = True
+        self._turn = QTimer()
+        self._turn.setSingleShot(True)
+        self._turn.timeout.connect(self._show_next)
         self._clearing = QTimer()
         self._clearing.setSingleShot(True)
         self._clearing.timeout.connect(self._clear_one)
@@ -150,7 +153,7 @@ class CaseLayers:
         if self._waiting:
             show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
             if self._waiting or self._going:
-                QTimer.singleShot(_TURN_MS, self._show_next)
+                self._turn.start(_TURN_MS)
         elif self._going:
             self._going = False
             self.go_to_focus()
@@ -177,6 +180,7 @@ class CaseLayers:
         self._waiting = []
         with contextlib.suppress(RuntimeError):  # timers and window are gone while the program ends
             self._in_place.stop()
+            self._turn.stop()
             if self._clearing.isActive():
                 self._clearing.stop()
                 remove_parked(self._viewer)
