@@ -5,7 +5,8 @@ changes that hit the target to first order, the one nearest to zero is wanted, a
 towards it: what does not help the drop decays, and a step along the gradient restores the target. There is no
 learning rate: the step's length follows from the drop that is still missing, so the search lands on the target
 instead of far past it. The soft drop's slope is corrected by the measured hard one. After that the strength path
-through the smallest change found is sampled, and its first crossing of the target refined on hard Dice.
+through the change that promises to be the smallest at the target is sampled, and its first crossing of the target
+refined on hard Dice.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient t
 _SETTLED = 0.03  # relative gain in size below which a step has not helped
 _PATIENCE = 1  # steps that may not help before shrinking ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
-_NEAR = 0.85  # of the drop: from here on a change's size at the target can be told from its own
+_NEAR = (0.85, 1.25)  # of the drop: between these a change's size at the target can be told from its own
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
 _EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
@@ -169,7 +170,7 @@ class _Run:
             self._consider(measured)
             if abs(wanted) > settings.drop / 10:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
-            if self.leader is not None or measured.drop >= _NEAR * settings.drop:
+            if self.leader is not None or self._near(measured):
                 waited = 0 if self._lead(measured) else waited + 1
                 if waited > _PATIENCE:
                     break
@@ -184,13 +185,17 @@ class _Run:
 
     def _lead(self, measured: Measured) -> bool:
         """Make this change the leader where it promises to be the smallest at the target; whether it is clearly smaller."""
-        if measured.drop < _NEAR * self.settings.drop:
+        if not self._near(measured):
             return False
         promised = self._promise(measured)
         before = np.inf if self.leader is None else self._promise(self.leader)
         if promised < before:
             self.leader = measured
         return bool(promised < (1 - _SETTLED) * before)
+
+    def _near(self, measured: Measured) -> bool:
+        least, most = _NEAR
+        return least * self.settings.drop <= measured.drop <= most * self.settings.drop
 
     def _promise(self, measured: Measured) -> float:
         """About the size at the strength that costs the drop."""
@@ -221,7 +226,7 @@ class _Run:
         most: int = 11,
         stronger: float | None = None,
     ) -> Generator[Progress, None, None]:
-        """The strength path through a change, the best found by default, and its first crossing of the target, in at
+        """The strength path through a change, the most promising one by default, and its first crossing of the target, in at
         most ``most`` forward passes; a change that falls short is first multiplied by ``stronger``, by default by what
         is missing."""
         strongest = strongest or self.leader or self.best
