@@ -19,21 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .ascent import Ascent, Promising
 from .cost import CostMeter
 from .progress import Cancelled, CancelToken, Progress
 from .result import AttackResult, PathPoint
 from .strength_path import first_crossing
 from .target import Measured, Target
 
-_DECAY = 0.5  # of what does not help, per step
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
-_SETTLED = 0.03  # relative gain in size below which a step has not helped
-_PATIENCE = 1  # steps that may not help before shrinking ends
-_GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
-_NEAR = (0.85, 1.25)  # of the drop: between these a change's size at the target can be told from its own
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
-_EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
 
 
 @dataclass(frozen=True)
@@ -148,10 +143,10 @@ class _Run:
     def __init__(self, target: Target, settings: SearchSettings) -> None:
         self.target, self.settings = target, settings
         self.best: Measured | None = None
-        self.leader: Measured | None = None  # the change that promises to be the smallest, brought to the target
+        self.promising = Promising(settings.drop)
         self._on_path: list[tuple[Tensor, float, float]] = []  # parameters, strength, drop
         self.meter = CostMeter(target.placed.network.passes)
-        self._weights = _parameter_weights(target)
+        self._ascent = Ascent(target)
         self._started = time.monotonic()
         self._planned = settings.steps * 2 + 8  # in forward passes, a step counting as two
         self._spent = 0
@@ -163,17 +158,14 @@ class _Run:
         slope, wanted, before = 1.0, 0.0, 0.0
         reach = settings.drop / _STEPS_TO_TARGET
         aim = settings.drop
-        waited = 0
         for step in range(settings.steps):
             yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
             measured, gradient = target.measure_with_gradient(parameters)
             self._consider(measured)
             if abs(wanted) > settings.drop / 10:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
-            if self.leader is not None or self._near(measured):
-                waited = 0 if self._lead(measured) else waited + 1
-                if waited > _PATIENCE:
-                    break
+            if self.promising.settled(measured):
+                break
             if step == settings.steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
                 break
             if abs(settings.drop - measured.drop) < reach / 2:  # decay's curvature leaves a small lasting shortfall
@@ -181,25 +173,7 @@ class _Run:
                     np.clip(aim + (settings.drop - measured.drop) / 2, settings.drop - 0.03, settings.drop + 0.03)
                 )
             before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
-            parameters = target.synthesis.project(self._step(parameters, gradient, wanted / slope))
-
-    def _lead(self, measured: Measured) -> bool:
-        """Make this change the leader where it promises to be the smallest at the target; whether it is clearly smaller."""
-        if not self._near(measured):
-            return False
-        promised = self._promise(measured)
-        before = np.inf if self.leader is None else self._promise(self.leader)
-        if promised < before:
-            self.leader = measured
-        return bool(promised < (1 - _SETTLED) * before)
-
-    def _near(self, measured: Measured) -> bool:
-        least, most = _NEAR
-        return least * self.settings.drop <= measured.drop <= most * self.settings.drop
-
-    def _promise(self, measured: Measured) -> float:
-        """About the size at the strength that costs the drop."""
-        return float(measured.size * (self.settings.drop / measured.drop) ** (1 / _GROWS_WITH))
+            parameters = target.synthesis.project(self._ascent.step(parameters, gradient, wanted / slope))
 
     def try_proposals(
         self, propose: Callable[[float], Tensor], greatest: float, most: int
@@ -229,7 +203,7 @@ class _Run:
         """The strength path through a change, the most promising one by default, and its first crossing of the target, in at
         most ``most`` forward passes; a change that falls short is first multiplied by ``stronger``, by default by what
         is missing."""
-        strongest = strongest or self.leader or self.best
+        strongest = strongest or self.promising.leader or self.best
         assert strongest is not None
         parameters = strongest.parameters
         self._planned = self._spent + 6
@@ -294,14 +268,6 @@ class _Run:
         points |= {strength: drop for own, strength, drop in self._on_path if torch.equal(own, best.parameters)}
         return tuple(PathPoint(strength, points[strength]) for strength in sorted(points))
 
-    def _step(self, parameters: Tensor, gradient: Tensor, wanted: float) -> Tensor:
-        """Decay towards zero, plus the step along the gradient that makes up for it and for what is missing."""
-        ascent = gradient * self._weights
-        largest = ascent.abs().max()
-        ascent = ascent.sign() * (ascent.abs() / largest) ** _EXPONENT
-        missing = wanted + _DECAY * float(gradient @ parameters)
-        return (1 - _DECAY) * parameters + ascent * (missing / float(gradient @ ascent))
-
     def _consider(self, measured: Measured) -> None:
         """Keep the measurement where it is nearer to the target, or as near and smaller."""
         if self.best is None or self._rank(measured) < self._rank(self.best):
@@ -324,14 +290,3 @@ class _Run:
         fraction = self._spent / max(self._planned, self._spent + passes)
         self._spent += passes
         return Progress(text, fraction, None if self.best is None else self.best.drop, seconds)
-
-
-def _parameter_weights(target: Target) -> Tensor:
-    """Per parameter, the inverse of what it adds to the mean square of its field: a lattice of many points spends
-    as much as one of few."""
-    return torch.cat(
-        [
-            torch.full((part.numel(),), float(part[0].numel()), device=part.device)
-            for part in target.synthesis.split(target.synthesis.zeros())
-        ]
-    )
