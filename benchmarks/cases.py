@@ -177,7 +177,7 @@ def click_with_network(screen: Screen, viewer: Any, dock: Any, cases: Any) -> li
 
     def rest() -> None:
         for _ in range(2):
-            wait(lambda: controller._job is None and not (dock.controller.phase.busy or dock.layers._waiting), 120)
+            wait(lambda: controller._job is None and not (dock.controller.phase.busy or dock.layers.showing), 120)
             pause(1.0)
 
     def click(row: Measured, index: int, role: str) -> None:
@@ -214,7 +214,7 @@ def walk(screen: Screen, viewer: Any, dock: Any, name: str, drop: float) -> list
     def rest() -> None:
         """Until what is shown is saved and its random control measured."""
         for _ in range(2):  # the saving begins a moment after the run
-            wait(lambda: not (controller.phase.busy or dock.layers._waiting), PATIENCE_S)
+            wait(lambda: not (controller.phase.busy or dock.layers.showing), PATIENCE_S)
             wait(lambda: controller.outcome.finding.evidence is not None, PATIENCE_S)
             pause(1.0)
 

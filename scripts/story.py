@@ -62,7 +62,7 @@ class Story:
     def idle(self) -> None:
         """Wait until the main dock has nothing left to do or to measure, and every layer is shown."""
         dock, walker = self.dock, self.dock.controller.walker
-        self.wait(lambda: not dock.controller.phase.busy and not dock.layers._waiting and not walker.awaited)
+        self.wait(lambda: not dock.controller.phase.busy and not dock.layers.showing and not walker.awaited)
 
     def settled(self, drop: float) -> None:
         """Wait until the change that costs ``drop`` is shown with its random control, and check that it does."""

@@ -50,7 +50,7 @@ class CaseLayers:
         self._outcome: Outcome | None = None
         self._waiting: list[LayerPlan] = []
         self._waiting_for = ""  # the case that these are of
-        self._going = True
+        self._going = False
         self._turn = QTimer()
         self._turn.setSingleShot(True)
         self._turn.timeout.connect(self._show_next)
@@ -63,6 +63,11 @@ class CaseLayers:
     @property
     def oblique(self) -> bool:
         return self._placement is not None and self._placement.oblique
+
+    @property
+    def showing(self) -> bool:
+        """Whether layers are still to be shown, or the slice to be gone to."""
+        return bool(self._waiting) or self._going
 
     def ct_layer(self, case_id: str) -> Layer | None:
         """The CT of a case, where it is shown."""
@@ -177,7 +182,7 @@ class CaseLayers:
 
     def disconnect_all(self) -> None:
         """Let go of the drawing, and of layers still to be shown or to be handed on."""
-        self._waiting = []
+        self._waiting, self._going = [], False
         with contextlib.suppress(RuntimeError):  # timers and window are gone while the program ends
             self._in_place.stop()
             self._turn.stop()

@@ -34,7 +34,7 @@ def rested(dock: Any, qtbot: Any) -> None:
             not dock.controller.walker.awaited
             and dock.controller.outcome.finding.evidence is not None
             and bool(dock.controller.walker.shown.rows)
-            and not dock.layers._waiting
+            and not dock.layers.showing
         ),
         timeout=10_000,
     )

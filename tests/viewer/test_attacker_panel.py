@@ -24,7 +24,7 @@ def run(dock: Any, qtbot: Any) -> None:
     dock.job.run.click()
     qtbot.waitUntil(lambda: dock.controller.outcome not in (None, before), timeout=10_000)
     settle(dock, qtbot)
-    qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=10_000)
 
 
 def choose_learned(dock: Any, qtbot: Any) -> None:

@@ -48,7 +48,8 @@ def attacked(dock: Any, qtbot: Any) -> Any:
     dock.job.run.click()
     qtbot.waitUntil(lambda: dock.controller.outcome is not None, timeout=10_000)
     settle(dock, qtbot)
-    qtbot.waitUntil(lambda: set(case_layers(dock)) >= RESULT, timeout=10_000)  # they come one by one
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=10_000)  # they come one by one
+    assert set(case_layers(dock)) >= RESULT
     return layer
 
 

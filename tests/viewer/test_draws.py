@@ -41,7 +41,7 @@ def pick(dock: Any, qtbot: Any, index: int) -> None:
     dock.draws.tiles[index].click()
     qtbot.waitUntil(lambda: dock.controller.outcome.picked == index, timeout=10_000)
     settle(dock, qtbot)
-    qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=10_000)
 
 
 def framed(dock: Any) -> list[int]:

@@ -117,7 +117,7 @@ def test_a_label_is_renamed_everywhere(make_dock: MakeDock, qtbot: Any, with_res
     core = FakeCore()
     dock = make_dock(core)
     (attacked if with_result else opened)(dock, qtbot)
-    qtbot.waitUntil(lambda: not dock.layers._waiting)
+    qtbot.waitUntil(lambda: not dock.layers.showing)
     dock.organs.check(["kidney_left"])
     outcome = dock.controller.outcome
     type_name(dock, 1, "  foie ")

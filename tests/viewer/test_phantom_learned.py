@@ -38,7 +38,7 @@ def test_three_draws_of_the_shipped_attacker_and_another_one_picked(
     dock.job.run.click()
     qtbot.waitUntil(lambda: not dock.controller.phase.busy, timeout=240_000)
     assert dock.controller.phase is Phase.DONE, dock._message.text()
-    qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=30_000)
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=30_000)
     outcome = dock.controller.outcome
     assert [draw.finding.result.seed for draw in outcome.draws] == [0, 1, 2]
     assert all(draw.finding.result.attacker == "generator" for draw in outcome.draws)
@@ -52,7 +52,7 @@ def test_three_draws_of_the_shipped_attacker_and_another_one_picked(
     other = (outcome.picked + 1) % 3
     dock.draws.tiles[other].click()
     qtbot.waitUntil(lambda: dock.controller.outcome.picked == other, timeout=30_000)
-    qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=30_000)
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=30_000)
     shown = layers_of(dock._viewer, outcome.case_id)["perturbed"].data
     assert not np.array_equal(before, shown)
     assert np.array_equal(shown, dock.controller.outcome.finding.result.whole_perturbed)

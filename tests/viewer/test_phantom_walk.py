@@ -53,7 +53,7 @@ def test_layers_line_and_bundle_agree_at_every_place_of_the_slider(dock: Any, qt
     dock.job.run.click()
     qtbot.waitUntil(lambda: not dock.controller.phase.busy, timeout=240_000)
     assert dock.controller.phase is Phase.DONE, dock._message.text()
-    qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=30_000)
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=30_000)
     found = dock.controller.outcome.finding.result
     shown = [np.array(layers_of(dock._viewer, dock.controller.outcome.case_id)["perturbed"].data)]
     for drop in (0.2, 0.1):
@@ -100,7 +100,7 @@ def test_without_strength_nothing_is_changed(dock: Any, qtbot: Any) -> None:
     dock.slider.set_drop(0.2)
     dock.job.run.click()
     qtbot.waitUntil(lambda: not dock.controller.phase.busy, timeout=240_000)
-    qtbot.waitUntil(lambda: not dock.layers._waiting, timeout=30_000)
+    qtbot.waitUntil(lambda: not dock.layers.showing, timeout=30_000)
     dock.walk.plot.strength_picked.emit(0.0)
     qtbot.waitUntil(lambda: dock.controller.outcome.finding.result.strength == 0.0, timeout=60_000)
     layers = layers_of(dock._viewer, dock.controller.outcome.case_id)

@@ -90,7 +90,7 @@ def test_three_phantoms_are_attacked_saved_looked_at_and_known_after_a_restart(
     shown = dock.controller.outcome.case_id
     qtbot.waitUntil(
         lambda: (
-            {known(layer)["role"] for layer in dock.viewer.layers if known(layer)["case"] == shown}
+            {known(layer)["role"] for layer in dock.viewer.layers if known(layer).get("case") == shown}
             == RESULT | {"ct", "clean", "reference"}
         ),
         timeout=30_000,
