@@ -100,6 +100,7 @@ class AttackDock(DockWidget):
         self.presenter = Presenter(self)
         self.take_along.present_asked.connect(self.presenter.open)
         apply_defaults(self)
+        self._sweeps.begin()  # for the first case, which may be clicked before everything is loaded
         self._on_phase(Phase.IDLE)
 
     # What the user asks for

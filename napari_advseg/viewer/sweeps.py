@@ -39,10 +39,12 @@ class ShortSweeps:
         self._look.setInterval(_LOOK_MS)
         self._look.timeout.connect(self._set_aside_again)
 
-    def begin(self, *_: Any) -> None:
-        """From now on."""
+    def begin(self) -> None:
+        """From now on; called again, what has been loaded since is set aside as well."""
         global _at_work
-        if not self._going:
+        if self._going:
+            self._set_aside()
+        else:
             self._going = True
             _at_work += 1
             if _at_work == 1:

@@ -62,7 +62,11 @@ def test_a_layer_from_later_is_swept_up_without_the_rest(make_napari_viewer: Cal
     viewer = make_napari_viewer()
     sweeps = ShortSweeps(viewer)
     sweeps.begin()
+    before = gc.get_freeze_count()
+    loaded = [[] for _ in range(50_000)]
+    sweeps.begin()
     aside = gc.get_freeze_count()
+    assert aside > before + 0.9 * len(loaded)
     viewer.add_image(np.zeros((3, 8, 8), np.float32))
     assert gone(viewer, 0, qtbot)
     assert gc.get_freeze_count() > 0.9 * aside
