@@ -89,7 +89,7 @@ def _edit(path: Path, change) -> None:
         ("moved_reference", lambda a: np.roll(a, 2, 2), "the reference moved"),
         ("attacked_segmentation", lambda a: np.zeros_like(a), "the drop is"),
         ("clean_segmentation", lambda a: np.zeros_like(a), "the drop is"),
-        ("displacement", lambda a: a + np.float32([99, 0, 0]), "displacement is within budget"),
+        ("displacement", lambda a: a + np.float32([9, 0, 0]), "displacement is within budget"),
         ("appearance", lambda a: a * 9.0, "intensity change"),
         (
             "displacement",
