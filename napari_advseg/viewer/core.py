@@ -107,9 +107,6 @@ class PackageCore:
         import monai.networks.nets  # noqa: F401
 
         from .. import case, evidence  # noqa: F401
-        from .layers import make_first_layers
-
-        make_first_layers()
 
     def cancel_token(self) -> CancelToken:
         from ..attacks import CancelToken

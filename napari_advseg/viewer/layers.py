@@ -153,15 +153,6 @@ def go_to(viewer: ViewerModel, layer: Layer, index: tuple[int, int, int]) -> Non
     viewer.dims.set_point(range(len(point)), tuple(float(n) for n in point))
 
 
-def make_first_layers() -> None:
-    """Make a layer of each kind and let it go: napari takes half a second over the first one, here beside the main thread."""
-    from napari.layers import Image, Labels, Vectors
-
-    Image(np.zeros((1, 1, 1), np.float32), contrast_limits=(0, 1), colormap="gray")
-    Labels(np.zeros((1, 1, 1), np.uint8), colormap={0: "transparent", None: "#888888"})
-    Vectors(np.zeros((1, 2, 3), np.float32), features={"mm": np.zeros(1)}, edge_color="mm", edge_colormap="turbo")
-
-
 def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any]) -> None:
     """Add one layer above those of the same case that belong below it."""
     from napari.layers import Image, Labels, Vectors
