@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LOOK_MS = 1000
 _SELDOMER = 5  # Python's own sweeps: it makes them the more often the less there is to go through
-_at_work = 0  # viewers with short sweeps: the last one that ends brings everything back
+_at_work: list[ShortSweeps] = []  # one per viewer; with the last one that ends everything is brought back
 
 
 class ShortSweeps:
@@ -34,42 +34,42 @@ class ShortSweeps:
         self._viewer = viewer
         self._earlier: WeakSet[Layer] = WeakSet()
         self._leaving: list[ref[Layer]] = []
-        self._going = False
         self._look = QTimer()
         self._look.setInterval(_LOOK_MS)
         self._look.timeout.connect(self._set_aside_again)
 
     def begin(self) -> None:
         """From now on; called again, what has been loaded since is set aside as well."""
-        global _at_work
-        if self._going:
-            self._set_aside()
-        else:
-            self._going = True
-            _at_work += 1
-            if _at_work == 1:
+        if self not in _at_work:
+            _at_work.append(self)
+            if len(_at_work) == 1:
                 young, middle, old = gc.get_threshold()
                 gc.set_threshold(young, middle, old * _SELDOMER)
             self._viewer.layers.events.removing.connect(self._on_removing)
-            self._set_aside()
+        _set_aside()
 
     def end(self) -> None:
         """Sweeps go through everything again; may be called more than once."""
-        global _at_work
-        if self._going:
-            self._going = False
-            _at_work -= 1
+        if self in _at_work:
+            _at_work.remove(self)
+            self._leaving = []
             with contextlib.suppress(RuntimeError):  # deleted by Qt, where the program ends
                 self._look.stop()
             self._viewer.layers.events.removing.disconnect(self._on_removing)
-            if _at_work == 0:
+            if not _at_work:
                 gc.unfreeze()
                 young, middle, old = gc.get_threshold()
                 gc.set_threshold(young, middle, old // _SELDOMER)
 
-    def _set_aside(self) -> None:
+    @property
+    def leaving(self) -> bool:
+        """Whether a layer that was there before has been removed and is not gone from memory yet."""
+        self._leaving = [layer for layer in self._leaving if layer() is not None]
+        return bool(self._leaving)
+
+    def note_layers(self) -> None:
+        """All layers of the viewer have been set aside."""
         self._earlier = WeakSet(self._viewer.layers)
-        gc.freeze()
 
     def _on_removing(self, event: Any) -> None:
         """Called before a layer is removed, and so before napari sweeps."""
@@ -80,8 +80,17 @@ class ShortSweeps:
             self._look.start()
 
     def _set_aside_again(self) -> None:
-        """napari lets go of a layer a moment after its sweep: what is set aside then would never leave memory."""
-        self._leaving = [layer for layer in self._leaving if layer() is not None]
-        if not self._leaving:
+        if not self.leaving:
             self._look.stop()
-            self._set_aside()
+            _set_aside()
+
+
+def _set_aside() -> None:
+    """All that is there, of every viewer; but not while a layer leaves, which would never leave memory then.
+
+    napari lets go of a layer a moment after its sweep.
+    """
+    if not any(sweeps.leaving for sweeps in _at_work):
+        for sweeps in _at_work:
+            sweeps.note_layers()
+        gc.freeze()

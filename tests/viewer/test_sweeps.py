@@ -84,3 +84,34 @@ def test_the_last_viewer_brings_everything_back(make_napari_viewer: Callable[...
     second.end()
     assert gc.get_freeze_count() == 0
     assert gc.get_threshold() == usual
+
+
+def test_a_layer_of_one_viewer_is_swept_up_though_another_viewer_set_it_aside(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    viewer = make_napari_viewer()
+    first, second = ShortSweeps(viewer), ShortSweeps(make_napari_viewer())
+    first.begin()
+    viewer.add_image(np.zeros((3, 8, 8), np.float32))
+    second.begin()
+    assert gone(viewer, 0, qtbot)
+    first.end()
+    second.end()
+
+
+def test_nothing_is_set_aside_while_a_layer_leaves(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    sweeps = ShortSweeps(viewer)
+    held = viewer.add_image(np.zeros((3, 8, 8), np.float32))
+    sweeps.begin()
+    seen = ref(held)
+    del viewer.layers[0]
+    sweeps.begin()
+    assert gc.get_freeze_count() == 0
+    del held
+    qtbot.wait(50)
+    gc.collect()
+    assert seen() is None
+    sweeps.begin()
+    assert gc.get_freeze_count() > 10_000
+    sweeps.end()
