@@ -9,6 +9,7 @@ from .intensity import Intensity
 from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
 from .opening import CardNeededError, network_from_module, open_network
 from .registry import cache_folder, fetch, known_networks
+from .weights import load_architectures
 
 __all__ = [
     "Architecture",
@@ -26,6 +27,7 @@ __all__ = [
     "find_card",
     "hard_labels",
     "known_networks",
+    "load_architectures",
     "make_card",
     "memory_of_one_pass",
     "network_from_module",

@@ -97,6 +97,11 @@ def _check_fit(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> 
         raise ValueError(f"{where} does not fit the network {type(module).__name__}: {'; '.join(faults)}")
 
 
+def load_architectures() -> None:
+    """Import what networks are built of, which takes seconds the first time."""
+    import monai.networks.nets  # noqa: F401
+
+
 def build_monai(architecture: Architecture, where: str) -> nn.Module:
     """A network class of monai.networks.nets with plain-data arguments; anything else is refused."""
     name = architecture.class_name

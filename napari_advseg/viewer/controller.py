@@ -63,7 +63,7 @@ class Controller(QObject):
         self._job: Job | None = None
         self._noting: Job | None = None
         self._wanted_draw: int | None = None
-        self._warm_up = self._worker.submit(lambda _token: self._jobs.offers())
+        self._warm_up = self._worker.submit(lambda _token: self._jobs.warm_up())
         self.closed = False
         self.phase = self._started = Phase.IDLE
         self.in_hand: CaseInHand | None = None

@@ -104,9 +104,10 @@ class PackageCore:
 
     def load_rest(self) -> None:
         """Load now what the first case would wait for."""
-        import monai.networks.nets  # noqa: F401
-
         from .. import case, evidence  # noqa: F401
+        from ..networks import load_architectures
+
+        load_architectures()
 
     def cancel_token(self) -> CancelToken:
         from ..attacks import CancelToken

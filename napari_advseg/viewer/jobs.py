@@ -26,7 +26,7 @@ class Jobs:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def offers(self) -> Generator[Offers, None, None]:
+    def warm_up(self) -> Generator[Offers, None, None]:
         """What can be chosen as soon as it is known; then the rest of the package is loaded."""
         yield self._core.offers()
         self._core.load_rest()
