@@ -1,4 +1,4 @@
-"""napari's scene is put together once for several layers, and a progress bar does not have the window drawn."""
+"""napari's scene is put together once for several layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from napari.components import ViewerModel
 from napari_advseg.viewer.canvas import canvas_of, one_update
 from napari_advseg.viewer.handing_on import park
 from napari_advseg.viewer.layer_source import KEY
-from napari_advseg.viewer.progress_bar import ProgressBar
 
 
 def three_layers(viewer: Any) -> list[Any]:
@@ -66,25 +65,3 @@ def test_without_a_window_there_is_nothing_to_update() -> None:
     with one_update(viewer):
         layers[0].visible = False
     assert not layers[0].visible
-
-
-class _Seen(ProgressBar):
-    drawn = 0
-
-    def paintEvent(self, event: Any) -> None:
-        self.drawn += 1
-        super().paintEvent(event)
-
-
-def test_a_progress_bar_is_drawn_later(qtbot: Any) -> None:
-    bar = _Seen()
-    qtbot.addWidget(bar)
-    bar.show()
-    qtbot.waitUntil(lambda: bar.drawn > 0, timeout=5_000)
-    before = bar.drawn
-    bar.show_fraction(0.5)
-    assert (bar.drawn, bar.value(), bar.maximum()) == (before, 500, 1000)
-    qtbot.waitUntil(lambda: bar.drawn > before, timeout=5_000)
-    before = bar.drawn
-    bar.setValue(900)
-    assert bar.drawn > before, "Qt draws it at once: else show_fraction has nothing to spare"
