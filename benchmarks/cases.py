@@ -6,9 +6,9 @@ Eight phantoms and the given CTs in the Cases dock of a real napari, with a disp
 ``xvfb-run -a -s "-screen 0 1600x1000x24"``. A time runs from the click, or from the slider's new value, to the end of
 the first drawing of the canvas that holds it. Gaps are those of a 10 ms timer on the main thread; without a graphics card
 much of them is drawing, which is told apart; *all along* is the time from the first click to the end, with the waits
-between. The rows of a bare napari are what one image layer costs without the plugin. ``--abdomen8`` attacks the first of the
-given CTs with the published network as well: many minutes. ``--kept`` names a file, in which a run that was cut off finds
-what has been measured.
+between, of a run in one go. The rows of a bare napari are what one image layer costs without the plugin. ``--abdomen8``
+attacks the first of the given CTs with the published network as well: many minutes. ``--kept`` names a file, in which a run
+that was cut off finds what has been measured.
 """
 
 from __future__ import annotations
@@ -270,11 +270,12 @@ def measure(folder: Path, real: list[list[str]], abdomen_drop: float | None, kep
     dock, cases = (viewer.window.add_plugin_dock_widget("napari-advseg", title)[1] for title in ("Attack", "Cases"))
     cases.open_list(source)
     wait(lambda: len(cases.state.pictures) == len(kinds), 300)
-    whole = Measured("all along")
+    whole, in_one_go = Measured("all along"), not {"clicks", "phantom2d", "abdomen8"} & set(kept.parts)
     with DrawnTicks() as ticks:
         click_and_walk(screen, viewer, dock, cases, kinds, abdomen_drop, kept)
     whole.gaps, whole.undrawn = ticks.gaps, ticks.undrawn
-    kept.add("all along", [whole])
+    if in_one_go:
+        kept.add("all along", [whole])
     viewer.close()
     pause(0.5)
     cases.controller.join(30)
