@@ -82,6 +82,8 @@ def search(
     def steps() -> Generator[Progress, None, None]:
         yield from run.descend(target.synthesis.zeros() if start is None else start)
         yield from run.calibrate()
+        if (above := run.overshoot()) is not None:  # a change that stopped growing short of the target
+            yield from run.calibrate(above, samples=())
 
     return (yield from _to_the_end(run, steps(), clean_labels, cancel))
 
@@ -230,6 +232,13 @@ class _Run:
         )
         for _ in points:
             yield self._progress("Setting the strength", 1)
+
+    def overshoot(self) -> Measured | None:
+        """The best change where it costs too much for a hit: its strength path leads down to the target."""
+        best = self.best
+        if best is None or self._hit(best) or best.drop < self.settings.drop or best.strength < 1:
+            return None
+        return best
 
     def result(self, clean_labels: np.ndarray, stopped: str) -> AttackResult:
         best = self.best

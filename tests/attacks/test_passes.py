@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_advseg.attacks import CancelToken
+from napari_advseg.attacks import AttackResult, CancelToken
 from napari_advseg.case import AttackRequest, CaseRequest, finish, run
 from napari_advseg.samples import write_sample
 
@@ -14,19 +14,27 @@ FORWARD, BACKWARD, RMS = 15, 9, 0.178  # as measured, three passes of the random
 MORE = 1.2
 
 
-def test_the_embedded_case_takes_no_more_passes_than_it_did(tmp_path: Path) -> None:
-    case = write_sample("phantom", tmp_path / "case", 0)
+def attacked(folder: Path, drop: float) -> AttackResult:
+    case = write_sample("phantom", folder / "case", 0)
     request = CaseRequest(
         ct=case / "ct.nii.gz",
         network="phantom2d",
         reference=case / "labels.nii.gz",
         label_names=case / "labels.json",
     )
-    finding = finish(run(request, AttackRequest(drop=0.3), CancelToken()))
-    result, budget = finding.result, finding.result.synthesis.budget
+    return finish(run(request, AttackRequest(drop=drop), CancelToken())).result
+
+
+def test_the_embedded_case_takes_no_more_passes_than_it_did(tmp_path: Path) -> None:
+    result = attacked(tmp_path, 0.3)
+    budget = result.synthesis.budget
     assert result.reached
     assert result.cost.forward <= MORE * FORWARD
     assert result.cost.backward <= MORE * BACKWARD
     moved = np.square(result.displacement_mm).mean() / budget.max_displacement_mm**2
     added = np.square(result.appearance).mean() / budget.max_hu**2
     assert np.sqrt(moved + added) <= 1.1 * RMS
+
+
+def test_a_change_that_stops_growing_short_of_the_target_gives_way_to_one_beyond_it(tmp_path: Path) -> None:
+    assert abs(attacked(tmp_path, 0.5).achieved_drop - 0.5) <= 0.005
