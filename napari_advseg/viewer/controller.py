@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from . import first_layers
 from .card_fields import CardFields
 from .case_ids import CaseIds
-from .core import Core, Saved
+from .core import Core, Offers, Saved
 from .earlier_result import EarlierResult
 from .faults import QUESTIONS, fault_line, first_line, log
 from .given_cards import GivenCards
@@ -266,7 +267,10 @@ class Controller(QObject):
 
     def _on_step(self, job: Job, step: object) -> None:
         if job is self._warm_up:
-            self.offered.emit(step)
+            if isinstance(step, Offers):
+                self.offered.emit(step)
+            else:
+                first_layers.adopt(step)  # type: ignore[arg-type]
         elif job is not self._job:
             return
         elif isinstance(step, CtToShow):

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from . import first_layers
 from .core import Core, CtRead, Offers
 from .faults import fault_line
 from .in_hand import AttackerNote, CaseInHand, CtToShow, Draw, DrawShown, Outcome, best_draw
@@ -16,6 +17,8 @@ from .thumbnails import largest, size, thumbnail
 from .wishes import AttackWish, CaseWish
 
 if TYPE_CHECKING:
+    from pint import UnitRegistry
+
     from ..attacks import CancelToken, Progress
     from ..case import Case, Finding
 
@@ -26,8 +29,9 @@ class Jobs:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def warm_up(self) -> Generator[Offers, None, None]:
-        """What can be chosen as soon as it is known; then the rest of the package is loaded."""
+    def warm_up(self) -> Generator[UnitRegistry[Any] | Offers, None, None]:
+        """What the first layer needs, then what can be chosen, as soon as it is known; then the rest of the package."""
+        yield first_layers.load()
         yield self._core.offers()
         self._core.load_rest()
 
