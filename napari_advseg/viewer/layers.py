@@ -9,8 +9,8 @@ import numpy as np
 from .arrows import fill_arrows
 from .canvas import one_update
 from .handing_on import is_parked, note_colours, park, parked, parked_for, take_over, tell_handed_on
+from .in_and_out import insert_layer, remove_layers
 from .layer_source import KEY
-from .removing import remove_layers
 from .renaming import organ_features
 from .scene import RESULT_ROLES, ROLES, LayerPlan, Scene
 
@@ -170,7 +170,7 @@ def _add(viewer: ViewerModel, case_id: str, plan: LayerPlan, kept: dict[str, Any
         for position, other in enumerate(viewer.layers)
         if known(other).get("case") == case_id and ROLES.index(known(other)["role"]) < ROLES.index(plan.role)
     ]
-    viewer.layers.insert(max(below) + 1 if below else len(viewer.layers), layer)
+    insert_layer(viewer, max(below) + 1 if below else len(viewer.layers), layer)
 
 
 def _fits(layer: Layer, plan: LayerPlan) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .in_and_out import remove_layers
 from .later import later
 from .layers import known, layers_of, sample_role
 from .questions import ask_unsaved
-from .removing import remove_layers
 from .state import Phase
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ import sys
 import numpy as np
 from napari.components import ViewerModel
 
-from napari_advseg.viewer.removing import remove_layers
+from napari_advseg.viewer.in_and_out import remove_layers
 
 # What crashed Mesa's llvmpipe in the sixth round at the latest; in a process of its own, as a crash ends it.
 ROUNDS = """
 import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
-from napari_advseg.viewer.removing import remove_layers
+from napari_advseg.viewer.in_and_out import remove_layers
 
 def pause(ms):
     loop = QEventLoop()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..in_and_out import insert_layer, remove_layers
 from ..layer_source import KEY
 from ..layers import known
-from ..removing import remove_layers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -28,7 +28,7 @@ def add_own(viewer: ViewerModel, tool: str, layer: Layer, above: Layer | None = 
     remove_own(viewer, tool)
     layer.metadata.update(own_metadata(tool))
     place = viewer.layers.index(above) + 1 if above is not None else len(viewer.layers)
-    viewer.layers.insert(place, layer)
+    insert_layer(viewer, place, layer)
     viewer.layers.selection = {one for one in selected if one in viewer.layers}
 
 
