@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _PARKED_MS = 3000  # layers of the case before wait this long for the next one's content
 _TURN_MS = 15  # between one layer and the next: what the user does comes in between
+_DRAWN_MS = 600  # after the last layer or slice: the timer comes once the window has been drawn
 _APART_MS = 150  # between one of these that is removed and the next, so that the window goes on
 
 
@@ -54,6 +55,10 @@ class CaseLayers:
         self._turn = QTimer()
         self._turn.setSingleShot(True)
         self._turn.timeout.connect(self._show_next)
+        self._settled = QTimer()
+        self._settled.setSingleShot(True)
+        self._settled.timeout.connect(self._settle)
+        self._filling = False
         self._clearing = QTimer()
         self._clearing.setSingleShot(True)
         self._clearing.timeout.connect(self._clear_one)
@@ -68,6 +73,14 @@ class CaseLayers:
     def showing(self) -> bool:
         """Whether layers are still to be shown, or the slice to be gone to."""
         return bool(self._waiting) or self._going
+
+    @property
+    def filling(self) -> bool:
+        """Whether layers are still to be shown or drawn; in any thread.
+
+        Work in Python on another thread would double the time that each of them holds the window.
+        """
+        return self._filling
 
     def ct_layer(self, case_id: str) -> Layer | None:
         """The CT of a case, where it is shown."""
@@ -155,6 +168,7 @@ class CaseLayers:
 
     def _show_next(self) -> None:
         """The next layer; after the last one, in a turn of its own, the slice on which the result is seen best."""
+        self._filling = True
         if self._waiting:
             show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
             if self._waiting or self._going:
@@ -162,6 +176,7 @@ class CaseLayers:
         elif self._going:
             self._going = False
             self.go_to_focus()
+        self._settled.start(_DRAWN_MS)  # from the turn's end, which may have taken as long
 
     def draw_region(self, tell: Callable[[str], Any]) -> None:
         """Let the user draw rectangles; ``tell`` is given the region in the CT's voxels after each.
@@ -182,14 +197,20 @@ class CaseLayers:
 
     def disconnect_all(self) -> None:
         """Let go of the drawing, and of layers still to be shown or to be handed on."""
-        self._waiting, self._going = [], False
+        self._waiting, self._going, self._filling = [], False, False
         with contextlib.suppress(RuntimeError):  # timers and window are gone while the program ends
             self._in_place.stop()
             self._turn.stop()
+            self._settled.stop()
             if self._clearing.isActive():
                 self._clearing.stop()
                 remove_parked(self._viewer)
         self._let_go_of_drawing()
+
+    def _settle(self) -> None:
+        self._filling = self.showing
+        if self._filling:  # held up between two turns
+            self._settled.start(_DRAWN_MS)
 
     def _forget(self, case_id: str) -> None:
         if self._outcome is not None and self._outcome.case_id == case_id:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-_IMPORTED = ("scipy.ndimage", "scipy.linalg", "pandas", "skimage.color.colorconv")  # by the first image and the first labels
+_IMPORTED = (
+    "scipy.ndimage",
+    "scipy.linalg",
+    "pandas",
+    "skimage.color.colorconv",
+)  # by the first image and the first labels
 
 
 def load() -> UnitRegistry[Any]:

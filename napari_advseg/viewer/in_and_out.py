@@ -19,7 +19,9 @@ def insert_layer(viewer: ViewerModel, place: int, layer: Layer) -> None:
     napari selects every new layer, which has its panel of controls styled and laid out, and then, with the selection put
     back, the earlier one's again: a good part of what a layer costs, and there is no public way around it.
     """
-    layers = getattr(viewer, "__wrapped__", viewer).layers  # plugins are given a proxy that keeps private names from them
+    layers = getattr(
+        viewer, "__wrapped__", viewer
+    ).layers  # plugins are given a proxy that keeps private names from them
     if not layers.selection or not hasattr(layers, "_activate_on_insert"):
         selected = set(layers.selection)
         layers.insert(place, layer)

@@ -29,9 +29,14 @@ def open_dock(viewer: ViewerModel) -> AttackDock | None:
     """The viewer's dock that was opened last; None where it has been closed."""
     for one in reversed(_docks):
         dock = one()
-        if dock is not None and not dock.controller.closed and dock.viewer is viewer:
+        if dock is not None and not dock.controller.closed and _bare(dock.viewer) is _bare(viewer):
             return dock
     return None
+
+
+def _bare(viewer: ViewerModel) -> ViewerModel:
+    """Without the proxy in which napari gives a plugin its viewer, another one for each widget."""
+    return getattr(viewer, "__wrapped__", viewer)
 
 
 class TakingUp(QObject):

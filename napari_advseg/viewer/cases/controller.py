@@ -174,6 +174,9 @@ class CasesController(QObject):
             self._survey(cases)
         if self.closed or cases is None or self._job is not None or self._idle_job is not None or self.queue.busy():
             return
+        if self._desk.filling()():
+            self._rest.start()
+            return
         following = None if state.current is None else state.current + 1
         if following is not None and following < len(state.rows) and following not in self._no_picture | self._ahead:
             self._idle(following, self._readings.ahead(cases.cases[following], following))

@@ -41,6 +41,8 @@ class Desk(Protocol):
 
     def put_away(self, case_id: str) -> None: ...
 
+    def filling(self) -> Callable[[], bool]: ...
+
 
 class DockDesk:
     """The main dock of a viewer, which is opened where it is not open."""
@@ -130,6 +132,14 @@ class DockDesk:
 
     def put_away(self, case_id: str) -> None:
         self.dock.layers.put_away(case_id)
+
+    def filling(self) -> Callable[[], bool]:
+        """Tells, in any thread, whether the layers of a case are still being shown and drawn, one after the other."""
+        dock = open_dock(self._viewer)
+        if dock is None:
+            return lambda: False
+        layers = dock.layers
+        return lambda: layers.filling
 
 
 def _names_file(names: Any) -> Path | None:

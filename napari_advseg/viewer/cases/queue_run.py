@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,15 @@ from .rows import CaseList, RowFound
 if TYPE_CHECKING:
     from ...case import Finding
     from .controller import CasesController
+
+_MOST_S = 10.0  # that the saving waits for the layers
+
+
+def wait_while(filling: Callable[[], bool]) -> None:
+    """In the worker's thread: work in Python beside napari's own would double the time that each layer holds the window."""
+    until = time.monotonic() + _MOST_S
+    while filling() and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 class QueueRun(QObject):
@@ -179,9 +189,10 @@ class QueueRun(QObject):
     def _keep(
         self, controller: Controller, outcome: Outcome, index: int, cases: CaseList, work: Path, wish: CaseWish
     ) -> None:
-        finding, attack = outcome.finding, self._attack(outcome)
+        finding, attack, filling = outcome.finding, self._attack(outcome), self._desk.filling()
 
         def start(_wish: object, token: Any) -> Generator[Any, None, Finding]:
+            wait_while(filling)
             return self._core.keep(cases, index, work, finding, wish, attack, token)
 
         def returned(_whole: object) -> None:

@@ -179,6 +179,9 @@ class FakeDesk:
         self._note(before)
         self.bare.append(shown)
 
+    def filling(self) -> Callable[[], bool]:
+        return lambda: False
+
     def show_recalled(self, recalled: Recalled, case: Any) -> None:
         self.recalled.append(recalled)
 
