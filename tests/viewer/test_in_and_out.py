@@ -1,4 +1,4 @@
-"""Layers are removed while the canvas' own OpenGL context is current."""
+"""Layers are removed while the canvas' own OpenGL context is current, and inserted without being selected."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import sys
 
 import numpy as np
 from napari.components import ViewerModel
+from napari.layers import Image
+from napari.utils._proxies import PublicOnlyProxy
 
-from napari_advseg.viewer.in_and_out import remove_layers
+from napari_advseg.viewer.in_and_out import insert_layer, remove_layers
 
 # What crashed Mesa's llvmpipe in the sixth round at the latest; in a process of its own, as a crash ends it.
 ROUNDS = """
@@ -56,3 +58,18 @@ def test_without_a_window_layers_go_as_well() -> None:
     remove_layers(viewer, layers)
     remove_layers(viewer, [])
     assert not viewer.layers
+
+
+def test_an_inserted_layer_leaves_the_selection_alone() -> None:
+    viewer = ViewerModel()
+    first, second = Image(np.zeros((4, 4))), Image(np.ones((4, 4)))
+    insert_layer(viewer, 0, first)
+    assert set(viewer.layers.selection) == {first}  # where nothing is selected, the new one is
+    told: list[object] = []
+    viewer.layers.selection.events.changed.connect(lambda event: told.append(event))
+    insert_layer(PublicOnlyProxy(viewer), 0, second)
+    assert list(viewer.layers) == [second, first]
+    assert set(viewer.layers.selection) == {first}
+    assert told == []
+    viewer.add_image(np.zeros((4, 4)), name="the user's")
+    assert viewer.layers.selection.active is viewer.layers["the user's"]  # for others napari goes on as ever
