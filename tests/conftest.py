@@ -12,6 +12,12 @@ settings.load_profile("advseg")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_log(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test writes to the user's log; for the whole session, because fixtures of modules run commands too."""
+    os.environ["NAPARI_ADVSEG_LOGS"] = str(tmp_path_factory.mktemp("logs"))
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that a test does reaches the user's settings or cache."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from typing import NoReturn
 
 import typer
 
-from . import attacking, checkpoints, pictures, reporting, training  # noqa: F401  each adds its commands
+from ..log_file import start_log
+from . import attacking, checkpoints, doctor, pictures, reporting, training  # noqa: F401  each adds its commands
 from .options import FAULT, WRONG_REQUEST, app
 from .running import say
 
@@ -17,6 +19,7 @@ __all__ = ["app", "main"]
 
 def main() -> NoReturn:
     """Run the command line; every wrong request ends in one line and status 2."""
+    start_log()
     try:
         status = app(standalone_mode=False)  # typer hands back the status of its Exit here
     except typer.Abort:
@@ -48,8 +51,11 @@ def _report(fault: Exception) -> int:
     if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | ImportError | click.ClickException):
         say(f"error: {fault}")
         return WRONG_REQUEST
+    if start_log() is not None:  # without the file, Python would print it a second time
+        logging.getLogger("napari_advseg").error("a command failed", exc_info=fault)
     if isinstance(fault, OSError | OutOfMemory):
         say(f"fault: {fault}")
         return FAULT
     traceback.print_exception(fault)
+    say("'napari-advseg doctor' prints what a report of this needs")
     return FAULT

@@ -1,7 +1,7 @@
 """A user's checkpoint as one function: HU volume -> class scores, differentiable."""
 
 from .card import Architecture, ModelCard, find_card, make_card, read_card, write_card
-from .consent import ConsentNeededError, remember_trust, trusted, withdraw_trust
+from .consent import ConsentNeededError, remember_trust, settings_folder, trusted, trusted_files, withdraw_trust
 from .devices import pick_device, working_devices
 from .execution import OutOfMemory
 from .inspecting import describe, memory_of_one_pass
@@ -35,7 +35,9 @@ __all__ = [
     "pick_device",
     "read_card",
     "remember_trust",
+    "settings_folder",
     "trusted",
+    "trusted_files",
     "withdraw_trust",
     "working_devices",
     "write_card",

@@ -33,6 +33,11 @@ def trusted(sha256: str) -> bool:
     return sha256 in _read()
 
 
+def trusted_files() -> tuple[str, ...]:
+    """The SHA-256 of all files that the user has consented to."""
+    return tuple(sorted(_read()))
+
+
 def remember_trust(sha256: str) -> None:
     """Keep the user's consent to the file with this SHA-256."""
     _write(_read() | {sha256})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QDockWidget, QWidget
 
+from ..log_file import start_log
+
 
 class DockWidget(QWidget):
     """A panel that napari puts into a dock; ``undocked`` tells that it was taken out of it again."""
@@ -13,6 +15,7 @@ class DockWidget(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        start_log()
         self._docked = False
 
     def event(self, event: QEvent) -> bool:

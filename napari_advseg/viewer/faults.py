@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from ..log_file import log_place
+
 log = logging.getLogger("napari_advseg")
 
 QUESTIONS = ("ConsentNeededError", "SeveralSeriesError", "CardNeededError")  # what only the user can settle
@@ -26,7 +28,7 @@ def fault_line(fault: BaseException) -> str:
     if isinstance(fault, (ValueError, OSError, ImportError)):
         return first_line(fault)
     log.error("unexpected fault", exc_info=fault)
-    return f"Something went wrong ({name}: {first_line(fault)}); the details are in the log."
+    return f"Something went wrong ({name}: {first_line(fault)}); the details are {log_place()}."
 
 
 def first_line(fault: BaseException) -> str:

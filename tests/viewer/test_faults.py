@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from napari_advseg.log_file import start_log, stop_log
 from napari_advseg.networks import OutOfMemory
 from napari_advseg.viewer.faults import fault_line
 
@@ -16,9 +17,18 @@ from napari_advseg.viewer.faults import fault_line
         (PermissionError(13, "Permission denied", "/x"), "Permission denied: /x"),
         (
             RuntimeError("surprise\nand more"),
-            "Something went wrong (RuntimeError: surprise); the details are in the log.",
+            "Something went wrong (RuntimeError: surprise); the details are on standard error.",
         ),
     ],
 )
 def test_a_fault_is_told_in_one_line(fault: Exception, line: str) -> None:
+    stop_log()
     assert fault_line(fault) == line
+
+
+def test_a_fault_that_nobody_foresaw_says_where_the_log_is() -> None:
+    place = start_log()
+    assert place is not None
+    assert fault_line(RuntimeError("surprise")).endswith("the details are in the log, " + str(place) + ".")
+    assert "RuntimeError: surprise" in place.read_text()
+    stop_log()
