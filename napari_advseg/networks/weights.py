@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,10 +10,12 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
+from .archive import LARGEST_ENTRY
 from .card import Architecture
 
 _NESTED_UNDER = ("state_dict", "model_state_dict", "network_weights", "model", "net", "network")
 _PREFIXES = ("module.", "_orig_mod.")
+_FETCHING = ("pretrained_url", "pretrained_state_dict_key", "weights")  # arguments of MONAI's classes
 _MONAI_NETS = "monai.networks.nets."
 
 
@@ -65,6 +68,9 @@ def build_and_fill(make: Callable[[], nn.Module], weights: Mapping[str, Tensor],
         pass  # some networks cannot be sketched; arguments that are wrong fail again below
     else:
         _check_fit(sketch, weights, where)
+    total = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    if total > LARGEST_ENTRY:  # one number can be viewed as any number of weights
+        raise ValueError(f"{where} declares {total} bytes of weights, more than the {LARGEST_ENTRY} that are loaded")
     return fill(make(), weights, where)
 
 
@@ -84,17 +90,23 @@ def _check_fit(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> 
         for name in own
         if name in weights and weights[name].shape != own[name].shape
     ]
+    odd = [name for name in own if name in weights and not _is_plain(weights[name])]
     faults = [
         f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
         for names, what in (
             (missing, "weights missing in the file"),
             (extra, "weights that the network does not have"),
             (shapes, "weights of another shape"),
+            (odd, "weights that are no real numbers"),
         )
         if names
     ]
     if faults:
         raise ValueError(f"{where} does not fit the network {type(module).__name__}: {'; '.join(faults)}")
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return not (tensor.is_complex() or tensor.is_meta or tensor.is_quantized) and tensor.layout == torch.strided
 
 
 def load_architectures() -> None:
@@ -115,12 +127,30 @@ def build_monai(architecture: Architecture, where: str) -> nn.Module:
     found = getattr(nets, name.removeprefix(_MONAI_NETS), None)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{where}: this MONAI has no network class {name!r}")
+    arguments = _nothing_fetched(found, architecture.arguments, f"{where}: {name}")
     try:
-        return found(**architecture.arguments)
+        return found(**arguments)
     except Exception as fault:  # MONAI checks its arguments with many exception types
         raise ValueError(
             f"{where}: {name} does not take these arguments: {str(fault).splitlines()[0] if str(fault) else fault!r}"
         ) from fault
+
+
+def _nothing_fetched(found: type[nn.Module], arguments: dict[str, Any], what: str) -> dict[str, Any]:
+    """The arguments with which the class fetches nothing: the weights are those of the checkpoint.
+
+    Some of MONAI's classes download weights where they are built, from an address that a stranger's card may choose.
+    """
+    known = inspect.signature(found).parameters
+    if "path_or_repo_id" in known:
+        raise ValueError(f"{what} fetches a model from elsewhere when it is built, and is not opened")
+    asked = [name for name in _FETCHING if arguments.get(name)]
+    if asked:
+        raise ValueError(
+            f"{what} is given {asked[0]!r}, which fetches weights from elsewhere: take it out, the weights are those of "
+            "the checkpoint"
+        )
+    return arguments | ({"pretrained": False} if "pretrained" in known else {})
 
 
 def _plain(name: str) -> str:
