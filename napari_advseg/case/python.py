@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from ..attacks import CancelToken, Progress
 from ..networks import SegmentationNetwork
+from ..networks.card import one_line
 from ..volume import Volume, volume_from_array
 from .request import AttackRequest, CaseRequest
 from .run import Finding, complete_finding, finish, run, save_finding
@@ -96,32 +98,35 @@ def attack(
         labels = volume_from_array(reference, spacing=grid.spacing, origin=grid.origin, direction=grid.direction)
     elif reference is not None:
         labels = Path(reference)
-    case = CaseRequest(
-        ct=volume,
-        network=network,
-        reference=labels,
-        label_names=Path(label_names) if isinstance(label_names, str) else label_names,
-        region=region,
-        device=device,
-        trust=trust,
-        mirroring=mirroring,
-        checkpointing=checkpointing,
-        half=half,
-    )
-    wanted = AttackRequest(
-        drop=drop,
-        tolerance=tolerance,
-        organs=tuple(organs),
-        max_displacement_mm=max_displacement_mm,
-        max_hu=max_hu,
-        jacobian=jacobian,
-        deformation=deformation,
-        appearance=appearance,
-        interpolation=interpolation,
-        attacker=str(attacker),
-        generated=generated,
-        seed=seed,
-    )
+    try:
+        case = CaseRequest(
+            ct=volume,
+            network=network,
+            reference=labels,
+            label_names=Path(label_names) if isinstance(label_names, str) else label_names,
+            region=region,
+            device=device,
+            trust=trust,
+            mirroring=mirroring,
+            checkpointing=checkpointing,
+            half=half,
+        )
+        wanted = AttackRequest(
+            drop=drop,
+            tolerance=tolerance,
+            organs=tuple(organs),
+            max_displacement_mm=max_displacement_mm,
+            max_hu=max_hu,
+            jacobian=jacobian,
+            deformation=deformation,
+            appearance=appearance,
+            interpolation=interpolation,
+            attacker=str(attacker),
+            generated=generated,
+            seed=seed,
+        )
+    except ValidationError as fault:
+        raise ValueError(one_line(fault)) from fault
     return finish(run(case, wanted, cancel or CancelToken()), progress)
 
 

@@ -96,7 +96,7 @@ class AttackRequest(BaseModel):
     deformation: bool = True
     appearance: bool = True
     interpolation: Literal["bspline", "linear"] = "bspline"
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
 
     def budget(self, dimensions: int) -> Budget:
         """The budget for a network of 2 or 3 ``dimensions``."""

@@ -52,8 +52,9 @@ def run(
     case_request: CaseRequest, attack_request: AttackRequest, cancel: CancelToken
 ) -> Generator[Progress, None, Finding]:
     """The whole job. Yields progress, returns the finding."""
+    attack_request.budget(3)  # what is out of range is said now, not after the case has been opened
     if attack_request.attacker != "search":
-        AttackerCard.read(attacker_folder(attack_request.attacker))  # said now, not after the case has been opened
+        AttackerCard.read(attacker_folder(attack_request.attacker))
     case = yield from scaled(open_case(case_request, cancel), 0.0, _OPENING_SHARE)
     return (yield from scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
 
@@ -173,6 +174,8 @@ def make_target(case: Case, request: AttackRequest) -> Target:
         interpolation=request.interpolation,
     )
     budget = request.budget(network.card.dimensions)
+    if not (kind.deformation and budget.max_displacement_mm) and not (kind.appearance and budget.max_hu):
+        raise ValueError("nothing may change: give what is switched on a budget above 0 (mm or HU)")
     organs = pick_organs(case.organs, request.organs, network)
     synthesis = Synthesis(case.ct, _where(case, organs), budget, kind, network.device)
     return Target(case.placed, synthesis, case.reference, organs)

@@ -38,7 +38,11 @@ def read_cases(source: str | Path, *, names: Names = "pseudonym") -> tuple[Liste
         One line: no case in it, or a CSV with a row that is wrong.
     """
     source = Path(source).absolute()
-    if not source.exists():
+    try:
+        exists = source.exists()
+    except OSError:  # a name that is too long
+        exists = False
+    if not exists:
         raise FileNotFoundError(f"there is no folder or CSV file {source}")
     if source.is_dir():
         cases = next((found for layout in _LAYOUTS if (found := layout(source))), [])

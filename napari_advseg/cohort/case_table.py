@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..volume import parse_json
 from .listed import ListedCase
 from .writing import write_text
 
@@ -127,7 +128,7 @@ def _file(cell: str, column: str, folder: Path, where: str) -> Path:
     path = Path(os.path.normpath(folder / cell))
     try:
         exists = path.exists()
-    except ValueError:  # a null byte
+    except (OSError, ValueError):  # a name that is too long, a null byte
         exists = False
     if not exists:
         raise ValueError(
@@ -142,8 +143,8 @@ def _label_names(cell: str, folder: Path, where: str) -> Path | dict[int, str] |
     if not cell.startswith("{"):
         return _file(cell, "label_names", folder, where)
     try:
-        return {int(index): str(name) for index, name in json.loads(cell).items()}
-    except ValueError as fault:
+        return {int(index): str(name) for index, name in parse_json(cell).items()}
+    except (ValueError, TypeError) as fault:
         raise ValueError(
             f'{where}: label_names is {cell}: expected a JSON file, or JSON such as {{"5": "liver"}}'
         ) from fault

@@ -46,7 +46,11 @@ def _places(bundle: Bundle) -> Iterator[tuple[Path, str | int | None]]:
     names = [GIVEN] if not said else [Path(said).name, GIVEN]
     beside = [folder / name for name in names for folder in (bundle.folder, bundle.folder.parent)]
     for place in ([Path(said)] if said else []) + beside:
-        if place.exists():
+        try:
+            found = place.exists()
+        except OSError:  # a name that is too long
+            found = False
+        if found:
             yield place, None
     yield from _listed(bundle.folder)
 

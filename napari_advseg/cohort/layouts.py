@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from ..case import cts_in
 from ..case.folder import image_named, is_dicom_folder, is_image, names_labels, natural_order, stem, visible
+from ..volume import parse_json
 from .listed import ListedCase
 
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
@@ -104,7 +104,7 @@ def _images_of(folder: Path, described: Path) -> list[tuple[str, Path]]:
 def _ct_channel(described: Path) -> str | None:
     """The number of the channel that dataset.json calls a CT, as the files' names give it."""
     try:
-        content = json.loads(described.read_text(encoding="utf-8"))
+        content = parse_json(described.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     channels = content.get("channel_names", content.get("modality")) if isinstance(content, dict) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ..attacks import Organ, PathPoint
-from ..volume import Grid, Region
+from ..volume import Grid, Region, parse_json
+from ..volume.header import check_nifti
 from ..volume.reading import grid_of
 from .stored_path import PATH_FILE, StoredPath
 
@@ -126,7 +127,12 @@ def read_bundle(folder: str | Path, grid: Grid | None = None) -> Bundle:
         moved_reference=labels["moved_reference"],
         path=StoredPath.read(stored) if stored.is_file() else None,
     )
-    _ = bundle.region, bundle.organs, bundle.points  # what is wrong in them is said now
+    try:
+        _ = bundle.region, bundle.organs, bundle.points  # what is wrong in them is said now
+    except (KeyError, TypeError, OverflowError) as fault:
+        raise ValueError(
+            f"{folder / RECORD} holds organs or a strength path that an attack does not write ({fault!r}): attack anew"
+        ) from fault
     if bundle.path is not None and bundle.path.region != bundle.region:
         raise ValueError(
             f"{stored} belongs to the region {bundle.path.region}, {RECORD} names {bundle.region}: "
@@ -141,7 +147,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no attack bundle: it has no {RECORD}")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as fault:
         raise ValueError(f"{path} is no JSON ({' '.join(str(fault).split())}): attack anew") from fault
     if not isinstance(record, dict):
@@ -151,6 +157,10 @@ def read_record(folder: Path) -> dict[str, Any]:
         if not (isinstance(value, kind) or (kind is float and type(value) is int)):
             got = f"a {type(value).__name__}" if key in record else "nothing"
             raise ValueError(f"{path} must hold {key!r} as a {kind.__name__}; got {got}: attack anew")
+        if kind is float and not math.isfinite(cast("float", value)):
+            raise ValueError(f"{path} must hold {key!r} as a finite number; got {value}: attack anew")
+    if not isinstance(record["ct"].get("path"), str | None):
+        raise ValueError(f"{path} must hold the CT's path as text; got {record['ct']['path']!r}: attack anew")
     return cast("dict[str, Any]", record)
 
 
@@ -160,6 +170,7 @@ def _read(folder: Path, name: str, grid: Grid | None, whose: str) -> tuple[NDArr
     if not path.is_file():
         raise ValueError(f"the bundle has no {path.name} in {folder}: copy it whole, or attack anew")
     try:
+        check_nifti(path)  # what is cut off, ITK fills with zeros
         image = sitk.ReadImage(str(path))
     except RuntimeError as fault:
         raise ValueError(f"{path} cannot be read as an image: copy the bundle anew, or attack anew") from fault

@@ -8,6 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..networks.plain_yaml import parse_yaml
 from ..synthesis import Budget, Kind
 
 FILE = "attacker.yaml"
@@ -103,6 +104,6 @@ class AttackerCard(BaseModel):
                 "a folder that 'napari-advseg train' wrote"
             )
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            return cls.model_validate(parse_yaml(path.read_text(encoding="utf-8-sig")))
         except (yaml.YAMLError, ValueError) as fault:
             raise ValueError(f"{path} is not an attacker's card: {str(fault).splitlines()[0]}") from fault

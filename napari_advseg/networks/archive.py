@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import yaml
+
+from ..volume import parse_json
+from .plain_yaml import parse_yaml
 
 LARGEST_ENTRY = 16 * 2**30  # bytes; no network file is larger
 _LARGEST_RATIO = 1000  # of a zip's unpacked size over its packed one; weights hardly shrink
@@ -40,7 +43,7 @@ class Archive:
         entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         for entry in entries:
             name = PurePosixPath(entry.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]):
                 raise ValueError(f"{path} holds a name that leads out of it, {entry.filename!r}: it is not opened")
             if entry.file_size > LARGEST_ENTRY or entry.file_size > _LARGEST_RATIO * max(entry.compress_size, 1024):
                 raise ValueError(
@@ -64,7 +67,7 @@ class Archive:
         try:
             with self._zip.open(name) as stream:
                 content = stream.read(size + 1)
-        except (zipfile.BadZipFile, OSError, EOFError) as fault:
+        except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError) as fault:  # RuntimeError: a password
             raise ValueError(f"{self.path} is damaged at {name}: {fault}") from fault
         return io.BytesIO(content)
 
@@ -73,8 +76,8 @@ class Archive:
         with self.open(name) as stream:
             text = stream.read(_LARGEST_TEXT)
         try:
-            content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
-        except (ValueError, yaml.YAMLError, RecursionError) as fault:
+            content = parse_json(text) if name.endswith(".json") else parse_yaml(text)
+        except (ValueError, yaml.YAMLError) as fault:
             raise ValueError(f"{self.path}: {name} cannot be read: {str(fault).splitlines()[0]}") from fault
         if not isinstance(content, dict):
             raise ValueError(f"{self.path}: {name} holds no table but {type(content).__name__}")

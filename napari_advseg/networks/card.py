@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
-import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ..volume import Grid, organ_key, reorient_grid
+from ..volume import Grid, organ_key, parse_json, reorient_grid
 from .intensity import Intensity
+from .plain_yaml import parse_yaml
 from .steps import Orient, Permute, Resample, Scale, Step
+
+Margin = Annotated[float, Field(ge=0)]
+_MOST_VOXELS = 2**28  # of one input: 1 GB before the first layer; 512 x 512 x 512 is half of it
 
 
 def _labels(value: Any) -> Any:
@@ -69,7 +73,7 @@ class ModelCard(BaseModel):
         Slices (2-D) or windows (3-D) per call.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     dimensions: Literal[2, 3]
@@ -77,7 +81,7 @@ class ModelCard(BaseModel):
     orientation: str = "SPL"
     spacing: tuple[float, ...] | None = None
     input_size: tuple[int, ...] | None = None
-    divisible_by: int = Field(1, ge=1)
+    divisible_by: int = Field(1, ge=1, le=1024)
     patch: tuple[int, ...] | None = None
     overlap: float = Field(0.5, ge=0, lt=1)
     tiling: Literal["monai", "nnunet"] = "monai"
@@ -85,7 +89,7 @@ class ModelCard(BaseModel):
     mirror_axes: tuple[int, ...] = ()
     steps: tuple[Step, ...] = ()
     regions: tuple[int, ...] | None = None
-    region_margin_mm: tuple[float, float, float] = (10.0, 25.0, 25.0)
+    region_margin_mm: tuple[Margin, Margin, Margin] = (10.0, 25.0, 25.0)
     intensity: Intensity = Intensity()
     output: Literal["logits", "probabilities"] = "logits"
     batch: int = Field(8, ge=1)
@@ -118,6 +122,8 @@ class ModelCard(BaseModel):
                 raise ValueError(
                     f"{name} needs {self.dimensions} positive numbers for a {self.dimensions}-D network; got {value}"
                 )
+            if value is not None and name != "spacing" and math.prod(value) > _MOST_VOXELS:
+                raise ValueError(f"{name} has {math.prod(value)} voxels: expected at most {_MOST_VOXELS}")
         if any(axis not in range(self.dimensions) for axis in self.mirror_axes):
             raise ValueError(f"mirror_axes are input axes, 0 to {self.dimensions - 1}; got {self.mirror_axes}")
         if self.regions is not None and sorted(self.regions) != list(range(1, len(self.labels))):
@@ -182,8 +188,8 @@ def read_card(path: Path) -> ModelCard:
         Naming the file and each field that is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        text = path.read_text(encoding="utf-8-sig")
+        content = parse_json(text) if path.suffix == ".json" else parse_yaml(text)
     except (OSError, ValueError, yaml.YAMLError) as fault:
         raise ValueError(f"{path} is no YAML or JSON that can be read: {str(fault).splitlines()[0]}") from fault
     if not isinstance(content, dict):

@@ -23,7 +23,7 @@ class Intensity(BaseModel):
     0 ("nonzero"), or to those and the holes between them ("filled").
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["none", "window", "zscore", "image_zscore", "image_range"] = "none"
     low: float | None = None
@@ -39,6 +39,8 @@ class Intensity(BaseModel):
     def _complete(self) -> Intensity:
         if self.rule == "window" and (self.low is None or self.high is None or self.low >= self.high):
             raise ValueError("the intensity rule 'window' needs low < high, in HU")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"the intensity rule {self.rule!r} needs low < high, in HU")
         return self
 
     @property

@@ -110,7 +110,11 @@ def _open_published(name: str, device: torch.device) -> Opened:
 
 
 def _open_path(path: Path, card: ModelCard | None, trust: bool, device: torch.device, mirroring: bool) -> Opened:
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError:  # a name that is too long
+        exists = False
+    if not exists:
         raise FileNotFoundError(
             f"there is no checkpoint {path}, and no known network has that name ({', '.join(known_networks())})"
         )

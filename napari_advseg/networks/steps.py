@@ -24,6 +24,7 @@ from .resampling import Alignment, Order, apply_matrices, axis_matrix
 _SURE = 30.0  # logits given to the background where a crop has cut the network off
 _SAME = 1e-3  # relative or in mm: within this MONAI leaves an image's voxel size alone
 _LEAST = 1e-30  # least probability, so that its logarithm stays finite
+_MOST_VOXELS = 2**31  # 8 GB; a whole body at half a millimetre is less
 _ANISOTROPIC = 3.0  # nnU-Net's threshold: coarsest over finest spacing
 ScoresBack = Literal["scores", "probabilities", "nearest"]
 
@@ -150,6 +151,11 @@ class Resample(_Step):
         have = tuple(image.shape)
         spacing = self._wanted_spacing(grid)
         want = self._wanted_size(grid, spacing)
+        if math.prod(want) > _MOST_VOXELS:
+            raise ValueError(
+                f"the network wants the CT of {' x '.join(map(str, have))} voxels resampled to {' x '.join(map(str, want))}: "
+                "look at its card's spacing and at the CT's voxel size"
+            )
         steps: list[float | None] = [None] * 3
         if self.alignment == "first_voxel":
             steps = [new / old for new, old in zip(spacing, grid.spacing, strict=True)]

@@ -3,6 +3,7 @@
 from .body import SOFT_TISSUE, body_mask
 from .grid import Grid, Reorientation, Slices, reorient, reorient_grid, reorientation, restore
 from .organ_names import match_labels, organ_key
+from .plain_json import parse_json
 from .reading import SeveralSeriesError, file_sha256, read_ct, read_label_names, read_labels
 from .region import Region
 from .volume import Source, Volume, volume_from_array
@@ -22,6 +23,7 @@ __all__ = [
     "file_sha256",
     "match_labels",
     "organ_key",
+    "parse_json",
     "read_ct",
     "read_label_names",
     "read_labels",

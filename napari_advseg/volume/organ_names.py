@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _ALIASES = {
     "oesophagus": "esophagus",
@@ -21,7 +22,9 @@ _FILLERS = {"gland", "organ", "bladder"}  # "gall bladder" and "adrenal gland" l
 
 def organ_key(name: str) -> frozenset[str]:
     """What two names of one organ have in common, whatever their order, case, separators and spelling."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    words = re.findall(
+        r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name)).lower()
+    )
     key = {_ALIASES.get(word, word) for word in words}
     return frozenset(key - _FILLERS) or frozenset(key)
 

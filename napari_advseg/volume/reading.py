@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,18 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from .grid import Grid
+from .header import check_declared_size, check_nifti, hidden_nan, is_nifti
+from .plain_json import parse_json
+from .slices import check_pixels, check_slices
 from .volume import Source, Volume, nan_line, volume_from_array
 
 _SERIES_UID = "0020|000e"
+_LARGEST_ID = 2**31 - 1
+_REASONS = (  # in what ITK says, and what it means
+    ("spacing", "its voxel size is 0 or no number"),
+    ("requested region", "its slices are of several sizes"),
+    ("direction", "its axes do not stand at right angles (a sheared or singular direction), or are no numbers"),
+)
 
 
 class SeveralSeriesError(ValueError):
@@ -51,20 +60,23 @@ def read_ct(path: str | Path, *, series: str | int | None = None) -> Volume:
     SeveralSeriesError
         The folder holds several series and none was picked.
     ValueError
-        The file is no readable image, is 4-D or RGB, is empty, or holds NaN or infinite voxels.
+        The file is no readable image, is cut off, is 4-D or RGB, is empty, holds NaN or infinite voxels or more of
+        them than any CT has; the slices of a series have no places, or share one.
     """
     path = Path(path)
-    image, files = _read_image(path, series)
-    _refuse_hidden_nan(path, image)
+    image, files, noticed = _read_image(path, series)
+    if bad := hidden_nan(files[0], image):
+        raise ValueError(nan_line(bad))
     array = sitk.GetArrayFromImage(image)
     grid = grid_of(image)
-    return volume_from_array(
+    volume = volume_from_array(
         array,
         spacing=grid.spacing,
         origin=grid.origin,
         direction=grid.direction,
         source=Source(path, file_sha256(files)),
     )
+    return replace(volume, warnings=(*volume.warnings, *noticed))
 
 
 def read_labels(path: str | Path, onto: Grid) -> NDArray[np.int32]:
@@ -80,14 +92,21 @@ def read_labels(path: str | Path, onto: Grid) -> NDArray[np.int32]:
         As for :func:`read_ct`, and where the values are not whole numbers or the labels lie beside the CT.
     """
     path = Path(path)
-    image, _ = _read_image(path, None)
+    image, files, _ = _read_image(path, None)
     array = sitk.GetArrayFromImage(image)
+    bad = hidden_nan(files[0], image) or (int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0)
+    if bad:
+        raise ValueError(f"{path} holds {bad} NaN or infinite voxels, so it is no label map: ids are whole numbers")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise ValueError(f"{path} holds fractions, so it is no label map: give a file with one whole number per organ")
     if array.min() < 0:
         raise ValueError(f"{path} holds negative values, so it is no label map: ids start at 0 (background)")
     if not array.any():
         raise ValueError(f"{path} holds no label: every voxel is 0")
+    if array.max() > _LARGEST_ID:
+        raise ValueError(
+            f"{path} holds the value {array.max():.10g}, so it is no label map: ids are at most {_LARGEST_ID}"
+        )
     if grid_of(image).matches(onto):
         return np.asarray(array, dtype=np.int32)
     moved = sitk.Resample(
@@ -107,25 +126,28 @@ def read_label_names(path: str | Path) -> dict[int, str]:
     """Read a JSON file that names label ids, either {"liver": 5} or {"5": "liver"}; returns {id: name}."""
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
         if isinstance(content, dict) and isinstance(content.get("labels"), dict):  # nnU-Net's dataset.json
             content = content["labels"]
         if not isinstance(content, dict) or not content:
             raise ValueError("no object")
         named_first = all(isinstance(value, int) for value in content.values())
-        return (
-            {int(v): str(k) for k, v in content.items()}
-            if named_first
-            else {int(k): str(v) for k, v in content.items()}
-        )
+        pairs = [(int(v), str(k)) if named_first else (int(k), str(v)) for k, v in content.items()]
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
     except (ValueError, TypeError, OSError) as fault:
         raise ValueError(f'{path} does not name labels: expected JSON such as {{"liver": 5, "spleen": 1}}') from fault
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        twice = next(index for index, name in pairs if names[index] != name)
+        raise ValueError(f"{path} names the id {twice} twice: give each organ an id of its own")
+    return names
 
 
 def grid_of(image: sitk.Image) -> Grid:
     """The grid of a three-dimensional SimpleITK image."""
+    if image.GetDimension() != 3:
+        raise ValueError(f"an image has {image.GetDimension()} axes (size {image.GetSize()}): expected three")
     x, y, z = image.GetSize()
     sx, sy, sz = image.GetSpacing()
     return Grid((z, y, x), (sz, sy, sx), tuple(image.GetOrigin()), tuple(image.GetDirection()))
@@ -154,15 +176,20 @@ def file_sha256(files: list[Path]) -> str:
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
-def _read_image(path: Path, series: str | int | None) -> tuple[sitk.Image, list[Path]]:
-    """The image, three-dimensional with one value per voxel, and the files it was read from."""
-    if not path.exists():
+def _read_image(path: Path, series: str | int | None) -> tuple[sitk.Image, list[Path], tuple[str, ...]]:
+    """The image, three-dimensional with one value per voxel, the files it was read from, and what was noticed."""
+    if not _is_there(path):
         raise FileNotFoundError(f"there is no file or folder {path}")
     try:
         files = _series_files(path, series)
-        image = _execute(path, files)
+        check_declared_size(path, files)
+        if len(files) == 1 and is_nifti(files[0]):
+            check_nifti(files[0])
+        image, noticed = _execute(path, files)
     except RuntimeError as fault:
-        raise ValueError(f"{path} is no image that can be read (NIfTI, NRRD, MHA, MHD or DICOM)") from fault
+        said = str(fault).replace(str(path), "")
+        reason = next((f": {meaning}" for word, meaning in _REASONS if word in said), "")
+        raise ValueError(f"{path} is no image that can be read (NIfTI, NRRD, MHA, MHD or DICOM){reason}") from fault
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise ValueError(
             f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or vector): a CT has one"
@@ -175,27 +202,27 @@ def _read_image(path: Path, series: str | int | None) -> tuple[sitk.Image, list[
         raise ValueError(
             f"{path} has {image.GetDimension()} axes (size {image.GetSize()}): give one three-dimensional volume of it"
         )
-    return image, files
+    return image, files, noticed
 
 
-def _refuse_hidden_nan(path: Path, image: sitk.Image) -> None:
-    """ITK's NIfTI reader turns NaN and infinite voxels into 0 without a word, so floating-point files are looked at."""
-    if ".nii" not in path.suffixes or image.GetPixelID() not in (sitk.sitkFloat32, sitk.sitkFloat64):
-        return
-    import nibabel
-
-    values = np.asanyarray(nibabel.load(path).dataobj)
-    bad = int(values.size - np.isfinite(values).sum())
-    if bad:
-        raise ValueError(nan_line(bad))
+def _is_there(path: Path) -> bool:
+    """Whether a path is that of a file or folder: a name that the system does not take, or a pipe, is not."""
+    try:
+        return path.is_file() or path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
-def _execute(path: Path, files: list[Path]) -> sitk.Image:
+def _execute(path: Path, files: list[Path]) -> tuple[sitk.Image, tuple[str, ...]]:
     if len(files) == 1:
-        return sitk.ReadImage(str(files[0]))
+        image = sitk.ReadImage(str(files[0]))
+        check_pixels(path, image)
+        return image, ()
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(file) for file in files])
-    return reader.Execute()
+    reader.MetaDataDictionaryArrayUpdateOn()
+    image = reader.Execute()
+    return image, check_slices(path, reader, len(files))
 
 
 def _series_files(path: Path, series: str | int | None) -> list[Path]:

@@ -64,7 +64,8 @@ def volume_from_array(
         raise ValueError(f"a CT has three axes (z, y, x); got an array of shape {hu.shape}: pick one volume of it")
     if hu.size == 0:
         raise ValueError(f"the CT is empty: its shape is {hu.shape}")
-    values = np.ascontiguousarray(hu, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+        values = np.ascontiguousarray(hu, dtype=np.float32)
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
         raise ValueError(nan_line(bad))
@@ -80,6 +81,8 @@ def nan_line(count: int) -> str:
 def _not_hounsfield(hu: NDArray[np.float32]) -> tuple[str, ...]:
     """One line where the values are evidently no Hounsfield units."""
     low, high = float(hu.min()), float(hu.max())
+    if low == high:
+        return (f"every voxel is {low:g}: the CT shows nothing",)
     seen = f"the values run from {low:g} to {high:g}"
     if high - low <= 10:
         return (f"{seen}: this looks like a normalised image, not Hounsfield units; results will mean little",)

@@ -59,7 +59,7 @@ def test_the_bundle_verifies_by_our_own_reader_and_the_network_run_anew(bundle) 
     folder, ct = bundle
     checks = verify_bundle(folder, network=threshold_network())
     assert [check for check in checks if not check.ok] == []
-    assert len(checks) == 9
+    assert len(checks) == 12
     assert verify_bundle(folder, read_ct(ct))[0].figure == "same SHA-256"
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_bundle_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no attack bundle"):
         verify_bundle(tmp_path)
     (tmp_path / "result.json").write_text("{}")
-    with pytest.raises(ValueError, match="not what an attack writes"):
+    with pytest.raises(ValueError, match="must hold 'ct' as a dict; got nothing"):
         verify_bundle(tmp_path)
 
 

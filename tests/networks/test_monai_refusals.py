@@ -128,7 +128,7 @@ def test_yaml_that_repeats_itself_without_end_is_refused(tmp_path: Path, weights
         deep = [deep] * 9
     for change in ({"network_def": config["network_def"] | {"norm": deep}}, {"preprocessing": deep}):
         (bundle / "configs" / "inference.yaml").write_text(yaml.safe_dump(config | change))
-        with pytest.raises(ValueError, match="more than a bundle's settings would|expected a table"):
+        with pytest.raises(ValueError, match="its aliases swell it"):
             opened(bundle)
 
 
