@@ -8,7 +8,7 @@ from torch import Tensor
 from .target import Measured, Target
 
 _DECAY = 0.5  # of what does not help, per step
-_EXPONENT = 0.5  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
+_EXPONENT = 0.85  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
 _SETTLED = 0.03  # relative gain in size below which a step has not helped
 _PATIENCE = 1  # steps that may not help before the search ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about

@@ -198,7 +198,7 @@ class _Run:
     def calibrate(
         self,
         strongest: Measured | None = None,
-        samples: tuple[float, ...] = (0.5, 0.75),
+        samples: tuple[float, ...] = (0.75,),
         most: int = 11,
         stronger: float | None = None,
     ) -> Generator[Progress, None, None]:
