@@ -42,10 +42,11 @@ fixtures:
 screenshot: $(READY) system
 	$(XVFB) $(BIN)/python scripts/screenshot.py --out docs/images/napari.png
 
+# Most of what is installed is never imported: what is, is compiled then.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[pyqt6]" --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[pyqt6]" --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps dynamic-network-architectures
 	touch $@
 
