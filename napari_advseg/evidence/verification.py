@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from ..attacks import Repeats, organ_dice
 from ..networks import SegmentationNetwork
 from ..synthesis import jacobian_range
 from ..volume import Region, Volume, read_ct
+from ..volume.header import check_nifti, hidden_nan
 from ..volume.reading import grid_of, image_on
+from .bundle_reading import RECORD, read_record
 
 _IMAGES = (
     "perturbed",
@@ -28,6 +30,7 @@ _IMAGES = (
     "moved_reference",
 )
 _OUTSIDE = -32768.0
+_INTERPOLATORS = {"bspline": sitk.sitkBSpline, "linear": sitk.sitkLinear}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def verify_bundle(
     bundle = Path(bundle)
     record = _record(bundle)
     images = {name: _image(bundle / f"{name}.nii.gz") for name in _IMAGES}
+    if images["displacement"].GetNumberOfComponentsPerPixel() != 3:
+        raise ValueError(f"{bundle / 'displacement.nii.gz'} must hold three components per voxel (mm, LPS)")
     if ct is None:
         if record["ct"]["path"] is None:
             raise ValueError("the bundle's CT was made in memory: name its file with --ct")
@@ -69,14 +74,13 @@ def verify_bundle(
     arrays = {name: sitk.GetArrayFromImage(image) for name, image in images.items()}
     moved = _resample(images["reference"], images["displacement"], sitk.sitkNearestNeighbor, 0.0)
     checks += [
+        _check_rounding(images["perturbed"]),
         _check_synthesis(ct, images, arrays, record),
-        Check(
-            "the reference moved with the anatomy",
-            bool(np.mean(moved == arrays["moved_reference"]) > 0.9999),
-            f"{100 * np.mean(moved == arrays['moved_reference']):.3f} % of voxels agree",
-        ),
+        _check_moved(arrays, moved),
         _check_drop(arrays, moved, record),
+        _check_organs(arrays, moved, record),
         *_check_budget(ct, arrays, record),
+        _check_control(record),
     ]
     if network is not None:
         checks.append(_check_network(ct, arrays, record, network))
@@ -84,32 +88,29 @@ def verify_bundle(
 
 
 def _record(bundle: Path) -> dict[str, Any]:
-    if not (bundle / "result.json").is_file():
-        raise FileNotFoundError(f"{bundle} is no attack bundle: it has no result.json")
+    record = read_record(bundle)
     try:
-        record = json.loads((bundle / "result.json").read_text(encoding="utf-8"))
-        for key in (
-            "ct",
-            "organs",
-            "budget",
-            "achieved_drop",
-            "target_drop",
-            "tolerance",
-            "reached",
-            "interpolation",
-            "region",
-        ):
-            record[key]
-    except (ValueError, KeyError, TypeError) as fault:
-        raise ValueError(f"{bundle / 'result.json'} is not what an attack writes: {fault!r}") from fault
-    return dict(record)
+        _ = record["ct"]["path"], record["ct"]["sha256"]
+        for organ in record["organs"]:
+            _ = str(organ["name"]), *(int(organ[key]) for key in ("id", "voxels"))
+            _ = [float(organ[key]) for key in ("clean", "attacked")]
+        budget = record["budget"]
+        _ = [float(value) for value in (budget["max_displacement_mm"], budget["max_hu"], *budget["jacobian"][:2])]
+        _ = _INTERPOLATORS[record["interpolation"]]
+    except (ValueError, KeyError, TypeError, OverflowError) as fault:
+        raise ValueError(f"{bundle / RECORD} is not what an attack writes: {fault!r}") from fault
+    return record
 
 
 def _image(path: Path) -> sitk.Image:
     try:
-        return sitk.ReadImage(str(path))
+        check_nifti(path)
+        image = sitk.ReadImage(str(path))
     except RuntimeError as fault:
         raise ValueError(f"{path} is missing or cannot be read") from fault
+    if bad := hidden_nan(path, image):
+        raise ValueError(f"{path} holds {bad} NaN or infinite numbers: attack anew")
+    return image
 
 
 def _check_source(ct: Volume, record: dict[str, Any]) -> Check:
@@ -132,10 +133,18 @@ def _resample(image: sitk.Image, field: sitk.Image, interpolator: int, outside: 
     return np.asarray(sitk.GetArrayFromImage(sitk.Resample(image, image, transform, interpolator, outside)))
 
 
+def _check_rounding(perturbed: sitk.Image) -> Check:
+    return Check(
+        "the perturbed CT is whole HU",
+        perturbed.GetPixelID() == sitk.sitkInt16,
+        perturbed.GetPixelIDTypeAsString(),
+    )
+
+
 def _check_synthesis(
     ct: Volume, images: dict[str, sitk.Image], arrays: dict[str, NDArray[Any]], record: dict[str, Any]
 ) -> Check:
-    interpolator = {"bspline": sitk.sitkBSpline, "linear": sitk.sitkLinear}[record["interpolation"]]
+    interpolator = _INTERPOLATORS[record["interpolation"]]
     pulled = _resample(image_on(ct.hu, ct.grid), images["displacement"], interpolator, _OUTSIDE)
     expected = np.clip(pulled + arrays["appearance"], -32768, 32767)
     error = np.abs(expected - arrays["perturbed"])[pulled > _OUTSIDE]
@@ -144,6 +153,17 @@ def _check_synthesis(
         "field and appearance make the perturbed CT",
         near >= 0.995,
         f"{100 * near:.2f} % within 2 HU, mean {error.mean():.3f} HU",
+    )
+
+
+def _check_moved(arrays: dict[str, NDArray[Any]], moved: NDArray[Any]) -> Check:
+    same = moved == arrays["moved_reference"]
+    labelled = same[(moved > 0) | (arrays["moved_reference"] > 0)]  # a large CT around small organs hides nothing
+    near = float(labelled.mean()) if labelled.size else 1.0
+    return Check(
+        "the reference moved with the anatomy",
+        bool(np.mean(same) > 0.9999) and near >= 0.998,
+        f"{100 * np.mean(same):.3f} % of voxels agree, {100 * near:.3f} % of the labelled ones",
     )
 
 
@@ -163,6 +183,24 @@ def _check_drop(arrays: dict[str, NDArray[Any]], moved: NDArray[Any], record: di
         f"{drop:.4f} recomputed, {record['achieved_drop']:.4f} reported, "
         f"target {record['target_drop']:g}, reached={record['reached']}",
     )
+
+
+def _check_organs(arrays: dict[str, NDArray[Any]], moved: NDArray[Any], record: dict[str, Any]) -> Check:
+    """The mean may hold where the single organs do not: ids that were exchanged, or that the reference lacks."""
+    organs = record["organs"]
+    ids = [int(organ["id"]) for organ in organs]
+    clean = organ_dice(*_labels(arrays["clean_segmentation"], arrays["reference"]), ids)
+    attacked = organ_dice(*_labels(arrays["attacked_segmentation"], moved), ids)
+    wrong = []
+    for organ, index, before, after in zip(organs, ids, clean, attacked, strict=True):
+        voxels, said = int((arrays["reference"] == index).sum()), (float(organ["clean"]), float(organ["attacked"]))
+        near = abs(before - said[0]) <= 2e-3 and abs(after - said[1]) <= 2e-2  # a voxel of the smallest organ
+        if voxels != int(organ["voxels"]) or not near:
+            wrong.append(
+                f"{organ['name']} (id {index}): {voxels} voxels, {before:.3f} to {after:.3f} recomputed, "
+                f"{organ['voxels']} voxels, {said[0]:.3f} to {said[1]:.3f} reported"
+            )
+    return Check("every organ's Dice is as reported", not wrong, "; ".join(wrong) or f"all {len(organs)}")
 
 
 def _check_budget(ct: Volume, arrays: dict[str, NDArray[Any]], record: dict[str, Any]) -> list[Check]:
@@ -187,6 +225,20 @@ def _check_budget(ct: Volume, arrays: dict[str, NDArray[Any]], record: dict[str,
             f"{low:.3f} to {high:.3f}",
         ),
     ]
+
+
+def _check_control(record: dict[str, Any]) -> Check:
+    """The random control is there, and the mean of its draws where they are listed; only the network can repeat it."""
+    drop: Any = record["control"].get("drop")
+    drops: Any = record["control"].get("drops", [drop])
+    values = [drop, *drops] if isinstance(drops, list) and drops else []
+    numbers = [float(value) for value in values if type(value) in (int, float) and math.isfinite(value)]
+    ok = bool(values) and len(numbers) == len(values) and abs(float(np.mean(numbers[1:])) - numbers[0]) <= 1e-6
+    return Check(
+        "the random control was measured",
+        ok,
+        f"{drop:.4f}, mean of {len(drops)}" if ok else f"reported as {drop} with the draws {drops}: attack anew",
+    )
 
 
 def _check_network(
