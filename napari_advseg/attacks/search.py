@@ -209,16 +209,21 @@ class _Run:
         assert strongest is not None
         parameters = strongest.parameters
         self._planned = self._spent + 6
-        # Where every step fell short, a slightly stronger change may bracket the target.
+        # Where every step fell short, a slightly stronger change may bracket the target: near the budget's bounds the drop
+        # grows slower than the change, by a power that the first try shows.
+        power = 1.0
         for _ in range(min(3, most - 1)):
             if self._hit(strongest) or strongest.drop >= self.settings.drop or strongest.drop <= 0:
                 break
             most -= 1
             yield self._progress("Making it a little stronger", 1)
-            factor = stronger or float(np.clip(self.settings.drop / strongest.drop, 1.02, 1.3))
+            ratio = self.settings.drop / strongest.drop
+            factor = stronger or float(np.clip(ratio ** (1 / power), 1.02, 1.3))
             parameters = self.target.synthesis.project(parameters * factor)
-            strongest = self.target.measure(parameters)
+            before, strongest = strongest.drop, self.target.measure(parameters)
             self._consider(strongest)
+            if strongest.drop > before:
+                power = float(np.clip(np.log(strongest.drop / before) / np.log(factor), 0.25, 1.0))
 
         def measure(strength: float) -> float:
             measured = self.target.measure(parameters, strength)
