@@ -37,7 +37,7 @@ def test_attack_verify_and_json(case: Path, tmp_path: Path) -> None:
     assert "Asked for a Dice drop of 0.20: reached" in done.stderr
     checked = shell("verify", tmp_path / "b", "--network", "phantom2d")
     assert checked.returncode == 0, checked.stdout
-    assert checked.stdout.count("ok  ") == 9
+    assert checked.stdout.count("ok  ") == 12
     (tmp_path / "b" / "result.json").write_text(json.dumps(record | {"achieved_drop": 0.5}))
     assert shell("verify", tmp_path / "b").returncode == 1
 
