@@ -269,7 +269,7 @@ class Controller(QObject):
         if job is self._warm_up:
             if isinstance(step, Offers):
                 self.offered.emit(step)
-            else:
+            elif step is not None:
                 first_layers.adopt(step)  # type: ignore[arg-type]
         elif job is not self._job:
             return

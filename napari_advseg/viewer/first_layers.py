@@ -5,26 +5,29 @@ Loaded in the worker's thread beforehand.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-_IMPORTED = (
-    "scipy.ndimage",
-    "scipy.linalg",
-    "pandas",
-    "skimage.color.colorconv",
-)  # by the first image and the first labels
+# By the first image and the first labels.
+_IMPORTED = ("scipy.ndimage", "scipy.linalg", "pandas", "skimage.color.colorconv")
 
 
-def load() -> UnitRegistry[Any]:
-    """In any thread: the imports, and the registry of units that :func:`adopt` is to be given."""
-    import pint
+def load() -> UnitRegistry[Any] | None:
+    """In any thread: the imports, and the registry of units that :func:`adopt` is to be given.
 
+    What another napari does without, and is not there, is nothing to fail for.
+    """
     for name in _IMPORTED:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    try:
+        import pint
+    except ImportError:
+        return None
     return pint.UnitRegistry(on_redefinition="raise")  # as the one that pint makes for everybody
 
 

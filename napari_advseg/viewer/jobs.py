@@ -29,7 +29,7 @@ class Jobs:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def warm_up(self) -> Generator[UnitRegistry[Any] | Offers, None, None]:
+    def warm_up(self) -> Generator[UnitRegistry[Any] | Offers | None, None, None]:
         """What the first layer needs, then what can be chosen, as soon as it is known; then the rest of the package."""
         yield first_layers.load()
         yield self._core.offers()

@@ -192,7 +192,7 @@ class QueueRun(QObject):
         finding, attack, filling = outcome.finding, self._attack(outcome), self._desk.filling()
 
         def start(_wish: object, token: Any) -> Generator[Any, None, Finding]:
-            wait_while(filling)
+            wait_while(lambda: filling() and not token.cancelled)
             return self._core.keep(cases, index, work, finding, wish, attack, token)
 
         def returned(_whole: object) -> None:
