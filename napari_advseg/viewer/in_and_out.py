@@ -14,24 +14,21 @@ if TYPE_CHECKING:
 
 
 def insert_layer(viewer: ViewerModel, place: int, layer: Layer) -> None:
-    """Insert a layer; what is selected stays.
+    """Insert a layer; what is selected stays, be it nothing.
 
     napari selects every new layer, which has its panel of controls styled and laid out, and then, with the selection put
     back, the earlier one's again: a good part of what a layer costs, and there is no public way around it.
     """
-    layers = getattr(
-        viewer, "__wrapped__", viewer
-    ).layers  # plugins are given a proxy that keeps private names from them
-    if not layers.selection or not hasattr(layers, "_activate_on_insert"):
-        selected = set(layers.selection)
-        layers.insert(place, layer)
-        layers.selection = selected or {layer}
-        return
+    # Plugins are given a proxy that keeps private names from them.
+    layers = getattr(viewer, "__wrapped__", viewer).layers
+    selected = set(layers.selection)
     layers._activate_on_insert = False
     try:
         layers.insert(place, layer)
     finally:
         layers._activate_on_insert = True
+    if layers.selection != selected:  # a napari that knows no such name has selected the layer
+        layers.selection = selected
 
 
 def remove_layers(viewer: ViewerModel, layers: Sequence[Layer]) -> None:

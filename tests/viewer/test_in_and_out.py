@@ -64,7 +64,8 @@ def test_an_inserted_layer_leaves_the_selection_alone() -> None:
     viewer = ViewerModel()
     first, second = Image(np.zeros((4, 4))), Image(np.ones((4, 4)))
     insert_layer(viewer, 0, first)
-    assert set(viewer.layers.selection) == {first}  # where nothing is selected, the new one is
+    assert set(viewer.layers.selection) == set()
+    viewer.layers.selection.active = first
     told: list[object] = []
     viewer.layers.selection.events.changed.connect(lambda event: told.append(event))
     insert_layer(PublicOnlyProxy(viewer), 0, second)

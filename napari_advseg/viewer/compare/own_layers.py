@@ -24,12 +24,10 @@ def own_layer(viewer: ViewerModel, tool: str) -> Any:
 
 def add_own(viewer: ViewerModel, tool: str, layer: Layer, above: Layer | None = None) -> None:
     """Put a tool's layer in place of its last one: above another layer, else on top. The selection stays."""
-    selected = set(viewer.layers.selection)
     remove_own(viewer, tool)
     layer.metadata.update(own_metadata(tool))
     place = viewer.layers.index(above) + 1 if above is not None else len(viewer.layers)
     insert_layer(viewer, place, layer)
-    viewer.layers.selection = {one for one in selected if one in viewer.layers}
 
 
 def remove_own(viewer: ViewerModel, tool: str) -> None:
