@@ -42,12 +42,14 @@ fixtures:
 screenshot: $(READY) system
 	$(XVFB) $(BIN)/python scripts/screenshot.py --out docs/images/napari.png
 
-# Most of what is installed is never imported: what is, is compiled then.
+# Compiled on all cores, which pip does not; and beforehand, as some packages' files warn when they are compiled, and in the
+# tests a warning is an error. Files for newer Pythons, which some packages carry, cannot be compiled.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[pyqt6]" --group dev
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps dynamic-network-architectures
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-deps dynamic-network-architectures
+	$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 
 # napari needs OpenGL and Qt's X libraries, which no Python wheel carries.
