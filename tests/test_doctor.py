@@ -12,7 +12,7 @@ from commands import process, shell
 
 from napari_advseg import __version__
 from napari_advseg.cli import doctor
-from napari_advseg.log_file import start_log, stop_log
+from napari_advseg.logs import start_log, stop_log
 from napari_advseg.networks import cache_folder, remember_trust
 
 SECTIONS = ["versions", "computer", "devices", "folders", "networks", "consents", "extras", "log"]

@@ -13,6 +13,7 @@ import napari_advseg
 
 PACKAGE = Path(napari_advseg.__file__).parent
 ROOMS = [
+    "logs",
     "volume",
     "synthesis",
     "networks",

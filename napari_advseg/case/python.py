@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..attacks import CancelToken, Progress
-from ..networks import SegmentationNetwork
-from ..networks.card import one_line
+from ..networks import SegmentationNetwork, one_line
 from ..volume import Volume, volume_from_array
 from .request import AttackRequest, CaseRequest
 from .run import Finding, complete_finding, finish, run, save_finding
@@ -126,7 +125,7 @@ def attack(
             seed=seed,
         )
     except ValidationError as fault:
-        raise ValueError(one_line(fault)) from fault
+        raise ValueError(one_line(fault, "request")) from fault
     return finish(run(case, wanted, cancel or CancelToken()), progress)
 
 

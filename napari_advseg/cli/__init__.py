@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from ..log_file import start_log
+from ..logs import start_log
 from . import attacking, checkpoints, doctor, pictures, reporting, training  # noqa: F401  each adds its commands
 from .options import FAULT, WRONG_REQUEST, app
 from .running import say
@@ -37,7 +37,7 @@ def _report(fault: Exception) -> int:
     from pydantic import ValidationError
 
     from ..attacks import Cancelled
-    from ..networks import OutOfMemory
+    from ..networks import OutOfMemory, one_line
 
     if isinstance(fault, Cancelled):
         say("stopped before anything was measured; nothing was written")
@@ -46,7 +46,7 @@ def _report(fault: Exception) -> int:
         say(f"error: {fault.format_message()}")
         return WRONG_REQUEST
     if isinstance(fault, ValidationError):
-        say("error: " + "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors()))
+        say(f"error: {one_line(fault, 'request')}")
         return WRONG_REQUEST
     if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | ImportError | click.ClickException):
         say(f"error: {fault}")

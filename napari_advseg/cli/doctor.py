@@ -13,8 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .. import __version__
-from ..log_file import last_lines, log_folder, without_user
-from ..log_text import without_paths
+from ..logs import last_lines, log_folder, without_paths, without_user
 from .options import Json, app
 
 EXTRAS = {

@@ -12,8 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ..attacks import Organ, PathPoint
-from ..volume import Grid, Region, parse_json
-from ..volume.header import check_nifti
+from ..volume import Grid, Region, check_nifti, parse_json
 from ..volume.reading import grid_of
 from .stored_path import PATH_FILE, StoredPath
 

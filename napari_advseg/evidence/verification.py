@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from ..attacks import Repeats, organ_dice
 from ..networks import SegmentationNetwork
 from ..synthesis import jacobian_range
-from ..volume import Region, Volume, read_ct
-from ..volume.header import check_nifti, hidden_nan
+from ..volume import Region, Volume, check_nifti, hidden_nan, read_ct
 from ..volume.reading import grid_of, image_on
 from .bundle_reading import RECORD, read_record
 

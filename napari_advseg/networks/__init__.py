@@ -1,6 +1,6 @@
 """A user's checkpoint as one function: HU volume -> class scores, differentiable."""
 
-from .card import Architecture, ModelCard, find_card, make_card, read_card, write_card
+from .card import Architecture, ModelCard, find_card, make_card, one_line, read_card, write_card
 from .consent import ConsentNeededError, remember_trust, settings_folder, trusted, trusted_files, withdraw_trust
 from .devices import pick_device, working_devices
 from .execution import OutOfMemory
@@ -31,6 +31,7 @@ __all__ = [
     "make_card",
     "memory_of_one_pass",
     "network_from_module",
+    "one_line",
     "open_network",
     "pick_device",
     "read_card",

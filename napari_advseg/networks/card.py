@@ -241,8 +241,9 @@ def find_card(checkpoint: Path) -> Path | None:
     return None
 
 
-def one_line(fault: ValidationError) -> str:
+def one_line(fault: ValidationError, whole: str = "card") -> str:
+    """What is wrong with the fields of a model; ``whole`` is what it is called where no single field is to blame."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in error['loc']) or 'card'}: {error['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(str(part) for part in error['loc']) or whole}: {error['msg'].removeprefix('Value error, ')}"
         for error in fault.errors()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QDockWidget, QWidget
 
-from ..log_file import start_log
+from ..logs import start_log
 
 
 class DockWidget(QWidget):

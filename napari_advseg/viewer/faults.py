@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..log_file import log_place
+from ..logs import log_place
 
 log = logging.getLogger("napari_advseg")
 

@@ -2,6 +2,7 @@
 
 from .body import SOFT_TISSUE, body_mask
 from .grid import Grid, Reorientation, Slices, reorient, reorient_grid, reorientation, restore
+from .header import check_nifti, hidden_nan
 from .organ_names import match_labels, organ_key
 from .plain_json import parse_json
 from .reading import SeveralSeriesError, file_sha256, read_ct, read_label_names, read_labels
@@ -19,8 +20,10 @@ __all__ = [
     "Source",
     "Volume",
     "body_mask",
+    "check_nifti",
     "displacement_lps",
     "file_sha256",
+    "hidden_nan",
     "match_labels",
     "organ_key",
     "parse_json",

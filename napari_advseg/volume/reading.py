@@ -139,7 +139,7 @@ def read_label_names(path: str | Path) -> dict[int, str]:
         raise ValueError(f'{path} does not name labels: expected JSON such as {{"liver": 5, "spleen": 1}}') from fault
     names = dict(pairs)
     if len(names) < len(pairs):
-        twice = next(index for index, name in pairs if names[index] != name)
+        twice = next(index for index in names if sum(index == other for other, _ in pairs) > 1)
         raise ValueError(f"{path} names the id {twice} twice: give each organ an id of its own")
     return names
 

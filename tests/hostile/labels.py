@@ -120,6 +120,9 @@ LABELS.accepted(
 LABELS.refused("names cut off", named, text('{"liver": 5'), open=read_names)
 LABELS.refused("ids that are no numbers", named, text('{"liver": "five"}'), open=read_names)
 LABELS.refused("two names for one id", "names the id 5 twice", text('{"liver": 5, "spleen": 5}'), open=read_names)
+LABELS.refused(
+    "one id written in two ways", "names the id 1 twice", text('{"1": "liver", "01": "liver"}'), open=read_names
+)
 LABELS.refused("names nested 100000 deep", named, text('{"a":' * 100000), open=read_names)
 LABELS.refused("an image instead of names", named, nifti("l.nii.gz", labels()), open=read_names)
 LABELS.refused("a folder instead of names", named, lambda folder: folder, open=read_names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_advseg.log_file import start_log, stop_log
+from napari_advseg.logs import start_log, stop_log
 from napari_advseg.networks import OutOfMemory
 from napari_advseg.viewer.faults import fault_line
 

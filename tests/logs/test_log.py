@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from commands import process, shell
 
-from napari_advseg import log_file
-from napari_advseg.log_file import last_lines, log_folder, log_place, start_log, stop_log, without_user
+from napari_advseg.logs import file as log_file
+from napari_advseg.logs import last_lines, log_folder, log_place, start_log, stop_log, without_user
 
 LOG = logging.getLogger("napari_advseg.cohort.queue")
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows keeps rights elsewhere")
@@ -100,7 +100,7 @@ def test_it_is_set_up_once(place: Path) -> None:
 
 def test_importing_the_package_sets_up_nothing(tmp_path: Path) -> None:
     code = (
-        "import logging, napari_advseg, napari_advseg.cli, napari_advseg.log_file\n"
+        "import logging, napari_advseg, napari_advseg.cli, napari_advseg.logs\n"
         "assert not logging.getLogger('napari_advseg').handlers"
     )
     env = os.environ | {"NAPARI_ADVSEG_LOGS": str(tmp_path / "log")}

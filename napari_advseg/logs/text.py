@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import __version__
+from .. import __version__
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 _STDLIB = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = re.compile(r"(?:^|[\\/])(?:site|dist)-packages[\\/](?P<rest>.+)$")
 _URL = re.compile(r"\bhttps?://[^\s)\]'\"]+")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from napari_advseg import log_file
-from napari_advseg.log_file import start_log, stop_log
-from napari_advseg.log_text import PrivateFormatter, code_file, fault_lines, without_paths
+from napari_advseg.logs import file as log_file
+from napari_advseg.logs import start_log, stop_log
+from napari_advseg.logs.text import PrivateFormatter, code_file, fault_lines, without_paths
 from napari_advseg.volume import read_ct
 
 LOG = logging.getLogger("napari_advseg.cohort.queue")
@@ -168,7 +168,7 @@ def test_what_others_have_formatted_is_not_taken_over() -> None:
 
 
 def test_code_is_shown_without_what_leads_to_it() -> None:
-    assert code_file(log_file.__file__) == "napari_advseg/log_file.py"
+    assert code_file(log_file.__file__) == "napari_advseg/logs/file.py"
     assert code_file(logging.__file__) == "logging/__init__.py"
     assert code_file(np.__file__) == "numpy/__init__.py"
     assert code_file("/home/erika/study.py") is None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from .log_text import PrivateFormatter
+from .text import PrivateFormatter
 
 LOG_NAME = "napari-advseg.log"
 _MOVED_BY = "NAPARI_ADVSEG_LOGS"
