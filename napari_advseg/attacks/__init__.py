@@ -6,7 +6,7 @@ from .progress import Cancelled, CancelToken, Progress
 from .repeats import Repeats, repeat
 from .result import AttackResult, Cost, Organ, PathPoint, as_saved
 from .search import SearchSettings, search, set_strength
-from .strength_path import first_crossing
+from .strength_path import first_crossing, meeting_strength
 from .target import SMALLEST_ORGAN, Measured, Target, score_organs
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Target",
     "as_saved",
     "first_crossing",
+    "meeting_strength",
     "organ_dice",
     "peak_memory_mb",
     "repeat",

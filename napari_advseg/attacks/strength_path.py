@@ -55,7 +55,7 @@ def first_crossing(
     for _ in range(most - len(samples)):
         if min(abs(drop - target) for drop in known.values()) <= precision:
             break
-        strength = (low + high) / 2 if moved[-2:] in ("ll", "hh") else _power_law(known, low, high, target)
+        strength = (low + high) / 2 if moved[-2:] in ("ll", "hh") else meeting_strength(known, low, high, target)
         strength = min(max(strength, low + 0.02 * (high - low)), high - 0.02 * (high - low))
         yield from look(strength)
         if known[strength] >= target:
@@ -65,9 +65,17 @@ def first_crossing(
     return min(known, key=lambda s: abs(known[s] - target))
 
 
-def _power_law(known: dict[float, float], low: float, high: float, target: float) -> float:
-    """Where a power of the strength through two points meets the target; its square where only one is known: near zero
-    the drop grows about so."""
+def meeting_strength(known: dict[float, float], low: float, high: float, target: float) -> float:
+    """Where a power of the strength through two known points meets the target; its square where only one is known: near
+    zero the drop grows about so.
+
+    Parameters
+    ----------
+    known
+        Strength -> drop.
+    low, high
+        Neighbours of ``known``, the drop at ``high`` at least the target's; the strength may lie a little beyond them.
+    """
     other = low if known[low] > 0 else min((s for s in known if s > high and known[s] > known[high]), default=0.0)
     power = 2.0
     if other > 0 and known[other] != known[high]:

@@ -101,6 +101,8 @@ class StrengthWalk:
 
         A known strength where one costs nearly that, or where there is none between its neighbours to try.
         """
+        from ..attacks import meeting_strength  # torch, which is loaded once there is a result
+
         order = sorted(self.points)
         nearest = min(order, key=lambda s: (abs(self.points[s] - drop), s))
         if abs(self.points[nearest] - drop) <= PRECISION:
@@ -111,10 +113,10 @@ class StrengthWalk:
             return nearest
         for low, high in pairwise(order):
             if self.points[high] >= drop:
-                share = (drop - self.points[low]) / (self.points[high] - self.points[low])
-                strength = low + float(np.clip(share, 0.05, 0.95)) * (high - low)
                 if high - low > NARROWEST:
-                    return strength
+                    within = 0.05 * (high - low)
+                    meeting = meeting_strength(self.points, low, high, drop)
+                    return float(np.clip(meeting, low + within, high - within))
                 return min((low, high), key=lambda s: abs(self.points[s] - drop))
         return nearest
 

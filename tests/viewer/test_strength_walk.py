@@ -51,6 +51,14 @@ def test_a_strength_that_is_known_to_cost_it_is_taken() -> None:
     assert walk.strength_for(0.2 + 2 * PRECISION) != 0.5
 
 
+def test_a_path_that_grows_with_a_power_is_met_at_once() -> None:
+    walk = walk_over({0.75: 0.4 * 0.75**1.7, 1.0: 0.4})
+    for drop in (0.05, 0.15, 0.3):
+        strength = walk.strength_for(drop)
+        assert strength is not None
+        assert 0.4 * strength**1.7 == pytest.approx(drop, abs=PRECISION)
+
+
 def test_of_a_path_that_turns_back_the_first_crossing_is_taken() -> None:
     walk = walk_over({0.25: 0.3, 0.5: 0.1, 0.75: 0.35, 1.0: 0.05})
     strength = walk.strength_for(0.2)
