@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from .core import Core
+from .giving_way import lower_priority, quick_switches
 
 if TYPE_CHECKING:
     from ..attacks import CancelToken
@@ -88,12 +89,14 @@ class Worker(QObject):
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        lower_priority()
         while (job := self._queue.get()) is not None:
             if self._closed.is_set():
                 break
             self._current = job
             try:
-                self._run(job)
+                with quick_switches():
+                    self._run(job)
             except BaseException as fault:
                 self._tell(self.raised, job, fault)
             self._current = None

@@ -10,6 +10,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from ..giving_way import lower_priority, quick_switches
+
 
 class Background(QObject):
     """``done`` carries the result, ``failed`` the exception; both come in the main thread."""
@@ -42,7 +44,8 @@ class Background(QObject):
         result: Any = None
         fault: BaseException | None = None
         try:
-            with warnings.catch_warnings():
+            lower_priority()
+            with quick_switches(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 result = compute()
         except Exception as raised:
