@@ -105,12 +105,14 @@ class CaseLayers:
 
     def show_ct(self, shown: CtToShow) -> None:
         """The CT as soon as it is read."""
+        self._filling = True
         first = all(is_parked(layer) for layer in self._viewer.layers)
         show_scene(self._viewer, Scene(shown.case_id, (shown.plan,)))
         self._placement = Placement.of(shown.plan.options["metadata"]["napari_advseg"]["grid"])
         if first:
             self._viewer.reset_view()
             self._middle(shown.case_id)
+        self._settled.start(_DRAWN_MS)
 
     def show_case(self, in_hand: CaseInHand) -> None:
         """The clean segmentation; what an earlier case on the same CT had shown goes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,8 @@ class Controller(QObject):
         self._job: Job | None = None
         self._noting: Job | None = None
         self._wanted_draw: int | None = None
-        self._warm_up = self._worker.submit(lambda _token: self._jobs.warm_up())
+        self.filling: Callable[[], bool] = lambda: False  # whether layers are being shown; in any thread
+        self._warm_up = self._worker.submit(lambda _token: self._jobs.warm_up(lambda: self.filling()))
         self.closed = False
         self.phase = self._started = Phase.IDLE
         self.in_hand: CaseInHand | None = None

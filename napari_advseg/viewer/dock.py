@@ -68,6 +68,8 @@ class AttackDock(DockWidget):
         core = core or PackageCore()
         self.controller = Controller(core)
         self.layers = CaseLayers(napari_viewer)
+        layers = self.layers
+        self.controller.filling = lambda: layers.filling
         self._sweeps = ShortSweeps(napari_viewer)
         self.first_steps = FirstSteps()
         self.inputs = InputsPanel()

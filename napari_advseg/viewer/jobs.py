@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import first_layers
 from .core import Core, CtRead, Offers
 from .faults import fault_line
+from .import_gate import imports_wait_while
 from .in_hand import AttackerNote, CaseInHand, CtToShow, Draw, DrawShown, Outcome, best_draw
 from .layer_source import LayerSource
 from .scene import case_scene, ct_plan, finding_scene
@@ -29,11 +30,15 @@ class Jobs:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def warm_up(self) -> Generator[UnitRegistry[Any] | Offers | None, None, None]:
-        """What the first layer needs, then what can be chosen, as soon as it is known; then the rest of the package."""
+    def warm_up(self, busy: Callable[[], bool]) -> Generator[UnitRegistry[Any] | Offers | None, None, None]:
+        """What the first layer needs, then what can be chosen, as soon as it is known; then the rest of the package.
+
+        It waits while ``busy`` says that layers are being shown.
+        """
         yield first_layers.load()
-        yield self._core.offers()
-        self._core.load_rest()
+        with imports_wait_while(busy):
+            yield self._core.offers()
+            self._core.load_rest()
 
     def opening(self, wish: CaseWish, case_id: str, token: CancelToken) -> Generator[Any, None, CaseInHand]:
         """The CT as soon as it is read, then the open case."""
