@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import sys
+import builtins
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _LOOK_S = 0.01
-_MOST_S = (
-    2.0  # from import to import; the main thread may itself wait for a module that this thread is in the middle of
-)
+_MOST_S = 2.0  # for one stay of the window's: it may itself need a module that this thread is in the middle of
+
+_gates: dict[int, _Gate] = {}  # by thread
+_lock = threading.Lock()
+_original = builtins.__import__
 
 
-class _Gate(importlib.abc.MetaPathFinder):
-    """Finds nothing: it is asked before every new module, and answers late."""
-
+class _Gate:
     def __init__(self, busy: Callable[[], bool]) -> None:
-        self._thread, self._busy, self._left = threading.get_ident(), busy, _MOST_S
+        self._busy, self._left = busy, _MOST_S
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        if threading.get_ident() != self._thread:
-            return
+    def wait(self) -> None:
         if not self._busy():
             self._left = _MOST_S
             return
@@ -33,16 +31,30 @@ class _Gate(importlib.abc.MetaPathFinder):
         self._left = max(0.0, until - time.monotonic())
 
 
+def _import_later(*args: Any, **named: Any) -> Any:
+    if gate := _gates.get(threading.get_ident()):
+        gate.wait()
+    return _original(*args, **named)
+
+
 @contextmanager
 def imports_wait_while(busy: Callable[[], bool]) -> Iterator[None]:
-    """What this thread imports in here waits before each new module while ``busy`` says so, two seconds at most.
+    """What this thread imports in here waits before each import while ``busy`` says so, two seconds at most.
 
     torch and what comes with it are thousands of modules: loaded at the same time, they double or treble the time for which
-    a layer that is added holds the window.
+    a layer that is added holds the window. The statement itself is taken over, and only in here: whoever is asked later,
+    as the finders of modules are, holds the lock of all imports, for which the window would wait in turn.
     """
-    gate = _Gate(busy)
-    sys.meta_path.insert(0, gate)
+    global _original
+    own = threading.get_ident()
+    with _lock:
+        if not _gates:
+            _original, builtins.__import__ = builtins.__import__, _import_later
+        _gates[own] = _Gate(busy)
     try:
         yield
     finally:
-        sys.meta_path.remove(gate)
+        with _lock:
+            _gates.pop(own, None)
+            if not _gates and builtins.__import__ is _import_later:
+                builtins.__import__ = _original

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import builtins
 import sys
 import threading
 import time
@@ -24,13 +24,13 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_an_import_waits_until_the_window_is_free(module: str) -> None:
-    busy, entered = threading.Event(), threading.Event()
+    busy, entered, before = threading.Event(), threading.Event(), builtins.__import__
     busy.set()
 
     def load() -> None:
         with imports_wait_while(busy.is_set):
             entered.set()
-            importlib.import_module(module)
+            exec(f"import {module}", {})
 
     thread = threading.Thread(target=load)
     thread.start()
@@ -40,13 +40,13 @@ def test_an_import_waits_until_the_window_is_free(module: str) -> None:
     busy.clear()
     thread.join(5)
     assert module in sys.modules
-    assert not any(isinstance(finder, import_gate._Gate) for finder in sys.meta_path)
+    assert builtins.__import__ is before
 
 
 def test_other_threads_import_at_once(module: str) -> None:
     with imports_wait_while(lambda: True):
         started = time.monotonic()
-        thread = threading.Thread(target=importlib.import_module, args=(module,))
+        thread = threading.Thread(target=exec, args=(f"import {module}", {}))
         thread.start()
         thread.join(5)
         assert module in sys.modules
@@ -56,5 +56,30 @@ def test_other_threads_import_at_once(module: str) -> None:
 def test_a_window_that_stays_busy_is_not_waited_for_for_ever(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_gate, "_MOST_S", 0.05)
     with imports_wait_while(lambda: True):
-        importlib.import_module(module)
+        exec(f"import {module}", {})
     assert module in sys.modules
+
+
+def test_the_lock_of_all_imports_is_not_held_meanwhile(module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}_too.py").write_text("there = True\n")
+    busy, waiting = threading.Event(), threading.Event()
+    busy.set()
+
+    def look() -> bool:
+        waiting.set()
+        return busy.is_set()
+
+    def load() -> None:
+        with imports_wait_while(look):
+            exec(f"import {module}", {})
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        assert waiting.wait(5)
+        started = time.monotonic()
+        exec(f"import {module}_too", {})
+        assert time.monotonic() - started < import_gate._MOST_S / 2
+    finally:
+        busy.clear()
+        thread.join(5)
