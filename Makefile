@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= demo_out
+BENCH_OUT ?= bench_out
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 DEBIAN := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
 	libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test test-quick lint bench fixtures screenshot system clean
+.PHONY: demo test test-quick lint audit fuzz bench fixtures screenshot system clean
 
 demo: $(READY) system
 	$(BIN)/napari-advseg demo --out $(OUT)
@@ -30,8 +31,18 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/npe2 validate napari_advseg/napari.yaml
 
+# Known vulnerabilities of what is installed; where the service that knows them cannot be reached, it says so.
+audit: $(READY)
+	$(PYTHON) scripts/audit.py $(VENV)
+
+# TARGET=card SECONDS=180 for one reader and three minutes; Atheris is needed for nothing else.
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --group fuzz
+	$(BIN)/python scripts/fuzz.py $(or $(TARGET),all) --seconds $(or $(SECONDS),60)
+
+# FULL=1 for all of it (hours), REAL="CT LABELS JSON" for a real CT, DOCS=1 to put the tables into the pages.
 bench: $(READY) system
-	$(BIN)/python benchmarks/drops.py
+	$(BIN)/python benchmarks/bench.py --work $(BENCH_OUT) $(if $(FULL),--full) $(if $(REAL),--real $(REAL)) $(if $(DOCS),--docs)
 
 # nnU-Net itself (1 GB) is needed only to make the tests' checkpoints and its own predictions anew.
 fixtures:

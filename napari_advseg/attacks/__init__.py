@@ -4,7 +4,7 @@ from .cost import CostMeter, peak_memory_mb
 from .dice import organ_dice, soft_dice
 from .progress import Cancelled, CancelToken, Progress
 from .repeats import Repeats, repeat
-from .result import AttackResult, Cost, Organ, PathPoint, as_saved
+from .result import AttackResult, Cost, Organ, PathPoint, as_saved, broken_off_by
 from .search import SearchSettings, search, set_strength
 from .strength_path import first_crossing, meeting_strength
 from .target import SMALLEST_ORGAN, Measured, Target, score_organs
@@ -24,6 +24,7 @@ __all__ = [
     "SearchSettings",
     "Target",
     "as_saved",
+    "broken_off_by",
     "first_crossing",
     "meeting_strength",
     "organ_dice",

@@ -45,10 +45,11 @@ def soft_dice(
     """
     best, second = scores.topk(2, 0).values
     dice = []
-    for organ, index in enumerate(ids):
-        own = scores[index]
+    classes = scores.unbind()  # one by one each would leave a gradient as large as all of them
+    for organ, (index, truth) in enumerate(zip(ids, reference.unbind(), strict=True)):
+        own = classes[index]
         other = torch.where(own >= best, second, best)
         member = torch.sigmoid((own - other) / temperature)
-        total = member.sum() + reference[organ].sum() + (0 if elsewhere is None else elsewhere[organ])
-        dice.append(2 * (member * reference[organ]).sum() / total.clamp_min(1e-6))
+        total = member.sum() + truth.sum() + (0 if elsewhere is None else elsewhere[organ])
+        dice.append(2 * (member * truth).sum() / total.clamp_min(1e-6))
     return torch.stack(dice)

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..logs import without_paths
 from ..synthesis import Synthesis
 from ..volume import Region, Volume
 
 if TYPE_CHECKING:
     from .repeats import Repeats
+
+CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class AttackResult:
     strength
         Where on the path the result lies.
     stopped
-        "" where the attack ran to its end, else why it did not ("cancelled").
+        "" where the attack ran to its end, else why it did not: "cancelled", or the line of a fault.
     attacker
         What found the change: "search" or "generator".
     generated
@@ -122,6 +125,11 @@ class AttackResult:
         return steady and abs(self.achieved_drop - self.target_drop) <= self.tolerance
 
     @property
+    def broken_off(self) -> bool:
+        """Whether a fault ended the attack; what was measured until then is the result."""
+        return self.stopped not in ("", CANCELLED)
+
+    @property
     def clean_dice(self) -> float:
         return float(np.mean([organ.clean for organ in self.organs]))
 
@@ -162,6 +170,11 @@ class AttackResult:
         budget = self.synthesis.budget
         parts = ((self.displacement_mm, budget.max_displacement_mm), (self.appearance, budget.max_hu))
         return float(sum(float(np.square(change).mean()) / bound**2 for change, bound in parts if bound > 0) ** 0.5)
+
+
+def broken_off_by(fault: BaseException) -> str:
+    """What ``stopped`` says where a fault has ended an attack; it goes into files, which name no paths."""
+    return f"broken off by a fault: {without_paths((str(fault).strip().splitlines() or [type(fault).__name__])[0])}"
 
 
 def as_saved(hu: NDArray[np.floating]) -> NDArray[np.int16]:

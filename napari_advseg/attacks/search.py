@@ -11,6 +11,7 @@ refined on hard Dice.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -22,12 +23,13 @@ from torch import Tensor
 from .ascent import Ascent, Promising
 from .cost import CostMeter
 from .progress import Cancelled, CancelToken, Progress
-from .result import AttackResult, PathPoint
+from .result import CANCELLED, AttackResult, PathPoint, broken_off_by
 from .strength_path import first_crossing
 from .target import Measured, Target
 
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
+_log = logging.getLogger(__name__)
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
 
 
@@ -68,7 +70,8 @@ def search(
     Returns
     -------
     AttackResult
-        The closest measured change; ``reached`` says whether it is within the tolerance. On cancel the best so far.
+        The closest measured change; ``reached`` says whether it is within the tolerance. After a cancel, or a fault once
+        something has been measured, the best so far; ``stopped`` says why.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def set_strength(
 def _to_the_end(
     run: _Run, steps: Generator[Progress, None, None], clean_labels: np.ndarray, cancel: CancelToken
 ) -> Generator[Progress, None, AttackResult]:
-    """Run the steps; after a cancel, the best so far."""
+    """Run the steps; after a cancel or a fault, the best so far."""
     target, clean = run.target, float(run.target.clean.mean())
     if not 0 < run.settings.drop <= clean:
         raise ValueError(
@@ -135,7 +138,12 @@ def _to_the_end(
         except Cancelled:
             if run.best is None:
                 raise
-            stopped = "cancelled"
+            stopped = CANCELLED
+        except (RuntimeError, MemoryError, ValueError, OSError) as fault:  # of the network or its device
+            if run.best is None:
+                raise
+            _log.error("a fault ended the search; the best so far is kept", exc_info=fault)
+            stopped = broken_off_by(fault)
     return run.result(clean_labels, stopped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..attacks import (
     Progress,
     SearchSettings,
     Target,
+    broken_off_by,
     repeat,
     search,
     set_strength,
@@ -32,6 +34,7 @@ from .case import Case, open_case
 from .request import AttackRequest, CaseRequest
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 CONTROL_DRAWS = 3
 _MARGIN_MM = 40.0  # around the organs: several control points of the deformation, all that a patch can see nearby
 _GENERATED_PASSES = 6  # eight with the two on the clean CT: the reference's and the generator's
@@ -65,7 +68,7 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
     Returns
     -------
     Finding
-        After a cancel the best so far, its ``result.stopped`` saying so.
+        After a cancel or a fault the best so far, its ``result.stopped`` saying so.
 
     Raises
     ------
@@ -88,6 +91,9 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
         return (yield from complete_finding(finding, cancel))
     except Cancelled:
         return finding  # the attack itself is whole; only its control is missing
+    except (RuntimeError, MemoryError, ValueError, OSError) as fault:  # as above, and the reason is told
+        _log.error("a fault ended the random control; the attack is kept", exc_info=fault)
+        return replace(finding, result=replace(finding.result, stopped=broken_off_by(fault)))
 
 
 def _attacking(

@@ -37,7 +37,7 @@ def _report(fault: Exception) -> int:
     from pydantic import ValidationError
 
     from ..attacks import Cancelled
-    from ..networks import OutOfMemory, one_line
+    from ..networks import DeviceLost, OutOfMemory, one_line, ran_out
 
     if isinstance(fault, Cancelled):
         say("stopped before anything was measured; nothing was written")
@@ -53,8 +53,11 @@ def _report(fault: Exception) -> int:
         return WRONG_REQUEST
     if start_log() is not None:  # without the file, Python would print it a second time
         logging.getLogger("napari_advseg").error("a command failed", exc_info=fault)
-    if isinstance(fault, OSError | OutOfMemory):
+    if isinstance(fault, OSError | OutOfMemory | DeviceLost):
         say(f"fault: {fault}")
+        return FAULT
+    if ran_out(fault):  # outside the network, which has its own ways of needing less
+        say("fault: memory ran out: give a smaller region, close other programs, or use a computer with more memory")
         return FAULT
     traceback.print_exception(fault)
     say("'napari-advseg doctor' prints what a report of this needs")

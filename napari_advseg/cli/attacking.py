@@ -80,6 +80,8 @@ def attack(
         generated,
     )
     finding = attack_and_save(case, wanted, out, as_json)
+    if finding.result.broken_off and not finding.result.reached:
+        raise typer.Exit(FAULT)
     raise typer.Exit(REACHED if finding.result.reached else NOT_REACHED)
 
 

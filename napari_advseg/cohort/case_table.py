@@ -15,6 +15,7 @@ from .writing import write_text
 
 _NEEDED = ("case", "ct")
 _COLUMNS = (*_NEEDED, "reference", "label_names", "series")
+_LONGEST_TOLD = 1000  # characters of a cell in a message
 
 
 def read_table(path: Path) -> list[ListedCase]:
@@ -39,7 +40,8 @@ def read_table(path: Path) -> list[ListedCase]:
                 raise ValueError(f"{where}: the column '{column}' is empty: give the case's {_meaning(column)}")
         if row["case"] in rows:
             raise ValueError(
-                f"{where}: the case '{row['case']}' is in row {rows[row['case']]} already: give each case a name of its own"
+                f"{where}: the case '{_told(row['case'])}' is in row {rows[row['case']]} already: "
+                "give each case a name of its own"
             )
         rows[row["case"]] = number
         cases.append(
@@ -118,7 +120,7 @@ def _checked_header(cells: list[str], name: str, number: int) -> list[str]:
     twice = [column for column in _COLUMNS if header.count(column) > 1]
     if missing or unknown or twice:
         raise ValueError(
-            f"{name}, row {number}: the columns are {', '.join(cells)}; expected case and ct and, where wanted, "
+            f"{name}, row {number}: the columns are {_told(', '.join(cells))}; expected case and ct and, where wanted, "
             "reference, label_names and series, each once: correct the first row"
         )
     return header
@@ -132,7 +134,7 @@ def _file(cell: str, column: str, folder: Path, where: str) -> Path:
         exists = False
     if not exists:
         raise ValueError(
-            f"{where}: there is no {_meaning(column)} {path}: correct the path, which is relative to the CSV"
+            f"{where}: there is no {_meaning(column)} {_told(str(path))}: correct the path, which is relative to the CSV"
         )
     return path
 
@@ -146,12 +148,18 @@ def _label_names(cell: str, folder: Path, where: str) -> Path | dict[int, str] |
         return {int(index): str(name) for index, name in parse_json(cell).items()}
     except (ValueError, TypeError) as fault:
         raise ValueError(
-            f'{where}: label_names is {cell}: expected a JSON file, or JSON such as {{"5": "liver"}}'
+            f'{where}: label_names is {_told(cell)}: expected a JSON file, or JSON such as {{"5": "liver"}}'
         ) from fault
 
 
 def _series(cell: str) -> str | int | None:
     return int(cell) if cell.isdecimal() else cell or None
+
+
+def _told(cell: str) -> str:
+    """A cell in a message: on one line, whatever breaks it holds, and no longer than can be read."""
+    text = " ".join(cell.split())
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
 
 
 def _meaning(column: str) -> str:

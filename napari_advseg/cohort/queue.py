@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..attacks import Cancelled, CancelToken, Progress
 from ..case import AttackRequest, Case, Finding, attack_case, complete_finding, open_case
 from ..case.run import scaled
-from ..networks import ModelCard, OutOfMemory, SegmentationNetwork, open_network
+from ..networks import DeviceLost, ModelCard, OutOfMemory, SegmentationNetwork, open_network
 from ..volume import SeveralSeriesError
 from .identity import AttackJob
 from .listed import ListedCase
@@ -21,7 +21,7 @@ from .work_folder import WorkFolder
 
 _SURVEY_SHARE = 0.02  # of the progress bar
 _OPENING_SHARE = 0.1  # of a case's
-_FORESEEN = (ValueError, OSError, OutOfMemory)
+_FORESEEN = (ValueError, OSError, OutOfMemory, DeviceLost)
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -174,6 +174,8 @@ def _attack_and_save(
     case: Case, row: CaseStatus, work: WorkFolder, cancel: CancelToken
 ) -> Generator[Progress, None, None]:
     finding = yield from attack_case(case, row.job.attack, cancel)
+    if finding.result.broken_off:  # the case is remembered as failed, with the reason, and tried again next time
+        raise ValueError(f"the attack was {finding.result.stopped}")
     if finding.result.stopped and not _worth_keeping(finding):
         raise Cancelled
     finding = yield from complete_finding(finding, CancelToken())  # what is kept gets its control, cancelled or not

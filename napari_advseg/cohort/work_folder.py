@@ -12,8 +12,9 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..attacks import CancelToken, Progress
 from ..case import Finding, save_finding
@@ -123,7 +124,8 @@ class WorkFolder:
         _record(row.place).unlink(missing_ok=True)
 
     def save(self, row: CaseStatus, finding: Finding) -> Path:
-        """Write a complete finding's bundle, with the case's hash instead of the CT's path; returns its folder.
+        """Write a complete finding's bundle, with the case's hash instead of the CT's path and the checkpoint's name
+        instead of its path; returns its folder.
 
         Raises
         ------
@@ -136,7 +138,10 @@ class WorkFolder:
             raise ValueError("the files of the case have changed while it was attacked: attack it anew")
         if ct.source is not None:
             ct = replace(ct, source=Source(Path(row.place.parent.name), ct.source.sha256))
-        save_finding(replace(finding, result=replace(finding.result, ct=ct)), row.place)
+        network = copy(finding.case.network)
+        network.source = PurePath(network.source).name  # the folders that lead to it tell of the user
+        case = replace(finding.case, network=network)
+        save_finding(replace(finding, case=case, result=replace(finding.result, ct=ct)), row.place)
         self._write(row, JobRecord(state="done", job=row.job, holder=Holder.this()))
         return row.place
 

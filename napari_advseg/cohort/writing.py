@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 ASIDE = ".writing-"
@@ -11,14 +11,12 @@ ASIDE = ".writing-"
 
 def write_text(path: Path, text: str) -> Path:
     """Write a UTF-8 file in one step; returns its path."""
-    number, name = tempfile.mkstemp(prefix=ASIDE, dir=path.parent)
-    aside = Path(name)
+    aside = path.with_name(f"{ASIDE}{secrets.token_hex(8)}")
     try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="") as stream:
+        with aside.open("x", encoding="utf-8", newline="") as stream:  # with the rights that the user's files have
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        aside.chmod(0o644)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

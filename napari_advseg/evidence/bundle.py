@@ -14,6 +14,7 @@ import numpy as np
 from ..attacks import AttackResult
 from ..networks import SegmentationNetwork
 from ..volume import write_displacement, write_image
+from .exchange import exchanged
 from .figure import draw_figure
 from .measures import Evidence
 from .stored_path import StoredPath
@@ -122,9 +123,10 @@ def save_bundle(
     folder = Path(folder)
     check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    private = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside = private / "new"
     try:
-        aside.chmod(0o755)
+        aside.mkdir()  # with the rights that the user's folders have; nobody else sees it before it is whole
         _write_images(result, aside)
         StoredPath.of(result).write(aside)
         draw_figure(result, evidence, aside / "figure.png")
@@ -132,7 +134,7 @@ def save_bundle(
         (aside / _MARK).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         _put_in_place(aside, folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(private, ignore_errors=True)
     return folder
 
 
@@ -160,6 +162,8 @@ def _write_images(result: AttackResult, folder: Path) -> None:
 def _put_in_place(aside: Path, folder: Path) -> None:
     if not folder.exists():
         aside.rename(folder)
+        return
+    if exchanged(aside, folder):  # a process that is killed leaves the old bundle in its place, or the new one
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
     folder.rename(old / "bundle")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..attacks import Organ, PathPoint
 from ..volume import Grid, Region, check_nifti, parse_json
 from ..volume.reading import grid_of
+from .record_schema import check_claims
 from .stored_path import PATH_FILE, StoredPath
 
 RECORD = "result.json"
@@ -132,6 +133,7 @@ def read_bundle(folder: str | Path, grid: Grid | None = None) -> Bundle:
         raise ValueError(
             f"{folder / RECORD} holds organs or a strength path that an attack does not write ({fault!r}): attack anew"
         ) from fault
+    check_claims(record, folder / RECORD)
     if bundle.path is not None and bundle.path.region != bundle.region:
         raise ValueError(
             f"{stored} belongs to the region {bundle.path.region}, {RECORD} names {bundle.region}: "

@@ -18,6 +18,7 @@ from ..synthesis import jacobian_range
 from ..volume import Region, Volume, check_nifti, hidden_nan, read_ct
 from ..volume.reading import grid_of, image_on
 from .bundle_reading import RECORD, read_record
+from .record_schema import Claims, check_claims
 
 _IMAGES = (
     "perturbed",
@@ -90,14 +91,9 @@ def _record(bundle: Path) -> dict[str, Any]:
     record = read_record(bundle)
     try:
         _ = record["ct"]["path"], record["ct"]["sha256"]
-        for organ in record["organs"]:
-            _ = str(organ["name"]), *(int(organ[key]) for key in ("id", "voxels"))
-            _ = [float(organ[key]) for key in ("clean", "attacked")]
-        budget = record["budget"]
-        _ = [float(value) for value in (budget["max_displacement_mm"], budget["max_hu"], *budget["jacobian"][:2])]
-        _ = _INTERPOLATORS[record["interpolation"]]
-    except (ValueError, KeyError, TypeError, OverflowError) as fault:
-        raise ValueError(f"{bundle / RECORD} is not what an attack writes: {fault!r}") from fault
+    except KeyError as fault:
+        raise ValueError(f"{bundle / RECORD} is not what an attack writes: its ct has no {fault}") from fault
+    check_claims(record, bundle / RECORD, Claims)
     return record
 
 

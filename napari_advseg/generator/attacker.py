@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..attacks import Target
-from ..networks import ModelCard
+from ..networks import ModelCard, ran_out
 from ..synthesis import Kind, Synthesis
 from .card import AttackerCard
 from .features import parameters_of, shown_to_generator
@@ -37,6 +37,8 @@ class Attacker:
         try:
             generator.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, SafetensorError, RuntimeError) as fault:
+            if ran_out(fault):  # the file is right, and there is no room for it
+                raise MemoryError(str(fault).splitlines()[0]) from fault
             raise ValueError(
                 f"{folder / WEIGHTS} does not hold the generator that the card describes: {str(fault).splitlines()[0]}"
             ) from fault
@@ -45,9 +47,8 @@ class Attacker:
     def save(self, folder: Path) -> None:
         """Write card and weights, each aside first."""
         aside = folder / f".{WEIGHTS}"
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in self.generator.state_dict().items()}, aside
-        )
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.generator.state_dict().items()}
+        aside.write_bytes(save(weights))  # not safetensors' own writer, whose errors are no OSError
         aside.replace(folder / WEIGHTS)
         self.card.write(folder)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..networks import one_line
 from ..networks.plain_yaml import parse_yaml
 from ..synthesis import Budget, Kind
 
@@ -105,5 +106,7 @@ class AttackerCard(BaseModel):
             )
         try:
             return cls.model_validate(parse_yaml(path.read_text(encoding="utf-8-sig")))
+        except ValidationError as fault:
+            raise ValueError(f"{path} is not an attacker's card: {one_line(fault)}") from fault
         except (yaml.YAMLError, ValueError) as fault:
             raise ValueError(f"{path} is not an attacker's card: {str(fault).splitlines()[0]}") from fault

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,27 @@ def write_tensorboard(folder: Path, rows: Sequence[dict[str, Any]]) -> bool:
         return False
     if rows:
         # Events of steps that are taken again after a kill are dropped.
-        writer = SummaryWriter(folder / TENSORBOARD, purge_step=rows[0]["step"])
-        for row in rows:
-            for name, value in row.items():
-                if name != "step":
-                    writer.add_scalar(name, value, row["step"])
-        writer.close()
+        with _said_once():
+            writer = SummaryWriter(folder / TENSORBOARD, purge_step=rows[0]["step"])
+            for row in rows:
+                for name, value in row.items():
+                    if name != "step":
+                        writer.add_scalar(name, value, row["step"])
+            writer.close()
     return True
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """TensorBoard's thread hands an error, such as a full disk, to the caller, and prints its trace as well: not here."""
+    before = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        if type(arguments.thread).__name__ != "_AsyncWriterThread":
+            before(arguments)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before

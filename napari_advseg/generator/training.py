@@ -9,6 +9,7 @@ on to the same result.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from collections.abc import Generator, Sequence
@@ -243,7 +244,9 @@ class _Training:
             "critic_optimiser": self.critic_optimiser.state_dict(),
         }
         aside = self.folder / f".{STATE}"
-        torch.save(state, aside)
+        packed = io.BytesIO()  # torch's own writer says a full disk as a RuntimeError of many lines
+        torch.save(state, packed)
+        aside.write_bytes(packed.getbuffer())
         rows = [asdict(log) for log in self._logs]
         self._logs.clear()
         self.attacker().save(self.folder)

@@ -3,7 +3,7 @@
 from .card import Architecture, ModelCard, find_card, make_card, one_line, read_card, write_card
 from .consent import ConsentNeededError, remember_trust, settings_folder, trusted, trusted_files, withdraw_trust
 from .devices import pick_device, working_devices
-from .execution import OutOfMemory
+from .execution import DeviceLost, OutOfMemory, ran_out
 from .inspecting import describe, memory_of_one_pass
 from .intensity import Intensity
 from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
@@ -15,6 +15,7 @@ __all__ = [
     "Architecture",
     "CardNeededError",
     "ConsentNeededError",
+    "DeviceLost",
     "Intensity",
     "ModelCard",
     "OutOfMemory",
@@ -34,6 +35,7 @@ __all__ = [
     "one_line",
     "open_network",
     "pick_device",
+    "ran_out",
     "read_card",
     "remember_trust",
     "settings_folder",

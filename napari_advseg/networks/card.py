@@ -243,7 +243,10 @@ def find_card(checkpoint: Path) -> Path | None:
 
 def one_line(fault: ValidationError, whole: str = "card") -> str:
     """What is wrong with the fields of a model; ``whole`` is what it is called where no single field is to blame."""
-    return "; ".join(
+    said = "; ".join(
         f"{'.'.join(str(part) for part in error['loc']) or whole}: {error['msg'].removeprefix('Value error, ')}"
         for error in fault.errors()
     )
+    return " ".join(
+        said.split()
+    )  # a field's name, and what a message quotes, are the file's own and may break the line

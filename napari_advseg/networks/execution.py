@@ -15,10 +15,16 @@ T = TypeVar("T")
 _CONVOLUTIONS = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
 )  # fmt: skip
+_NO_MEMORY = ("allocate memory", "not enough memory")  # torch's allocator on the CPU: of Unix, of Windows
+_LOST = ("CUDA error", "CUDA driver error", "HIP error", "MPS backend", "CUBLAS_STATUS", "CUDNN_STATUS")
 
 
 class OutOfMemory(RuntimeError):
     """Memory ran out on the last rung of the ladder; one line that says what to do."""
+
+
+class DeviceLost(RuntimeError):
+    """The device does not answer any more; one line that says what to do."""
 
 
 @dataclass
@@ -87,12 +93,16 @@ class Execution:
         ------
         OutOfMemory
             There is no further step.
+        DeviceLost
+            The device failed for another reason: what it is asked next fails too, in this process.
         """
         while True:
             try:
                 return work()
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as fault:
                 if not ran_out(fault):
+                    if (line := lost_device(fault)) is not None:
+                        raise DeviceLost(line) from fault
                     raise
                 where = self.device
                 if where.type == "cuda":
@@ -108,7 +118,15 @@ def ran_out(fault: BaseException) -> bool:
     """Whether an exception means that memory ran out, on the CPU as on the GPU."""
     if isinstance(fault, OutOfMemory):
         return False
-    return isinstance(fault, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(fault)
+    return isinstance(fault, torch.OutOfMemoryError | MemoryError) or any(words in str(fault) for words in _NO_MEMORY)
+
+
+def lost_device(fault: BaseException) -> str | None:
+    """One line where an exception means that the device failed, and not what ran on it; else None."""
+    first = (str(fault).splitlines() or [""])[0]
+    if isinstance(fault, DeviceLost | OutOfMemory) or not any(words in first for words in _LOST):
+        return None
+    return f"the device does not answer any more ({first}): start the program anew, or use the device cpu"
 
 
 def checkpointable_blocks(module: nn.Module) -> list[nn.Module]:

@@ -149,6 +149,7 @@ class SegmentationNetwork:
             saving = checkpointed(member) if way.checkpointing and torch.is_grad_enabled() else nullcontext()
             with self._drawn(number * 1_000_003 + some[0]), way.precision(), saving:
                 out = call_module(member, batch.to(way.device), self.card).to(cut.device)
+            check_numbers(out, self.card)
             if flip:
                 out = out.flip(flip)
             return out[:, :, None] if self.card.dimensions == 2 else out
@@ -256,6 +257,15 @@ def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:
         )
     scores: Tensor = out.float()
     return scores
+
+
+def check_numbers(scores: Tensor, card: ModelCard) -> None:
+    """Raise a ValueError of one line where a score is NaN: its class would be taken for the largest."""
+    if bool(scores.detach().amax().isnan()):  # the largest of numbers with a NaN among them is NaN
+        raise ValueError(
+            f"the network '{card.name}' gives scores that are no numbers (NaN): run it without half precision, or "
+            "check its weights and the card's intensity scaling"
+        )
 
 
 def first_output(out: Any) -> Tensor:

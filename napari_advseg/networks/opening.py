@@ -13,6 +13,7 @@ from ..volume import file_sha256
 from .archive import Archive
 from .card import ModelCard, find_card, read_card
 from .devices import pick_device
+from .execution import ran_out
 from .exported import exported_kind, load_exported
 from .monai_bundle import is_bundle, read_bundle
 from .network import NetworkFormat, SegmentationNetwork, call_module
@@ -203,6 +204,8 @@ def _probe(network: SegmentationNetwork) -> None:
                 torch.manual_seed(seed)
                 answers.append(call_module(network.module, image, card))
     except (RuntimeError, TypeError, AssertionError) as fault:
+        if ran_out(fault):
+            raise
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise ValueError(
             f"the network '{card.name}' does not take an input of 1 channel and size {size}: {reason}"

@@ -44,5 +44,8 @@ def parse_yaml(text: str | bytes) -> Any:
     loader = _Loader(text)
     try:
         return loader.get_single_data()
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as fault:
+        # PyYAML converts what a tag names (!!int, !!bool, !!timestamp) without looking whether the text is one.
+        raise yaml.YAMLError("a value is not what its tag says: write it without the tag") from fault
     finally:
         loader.dispose()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .archive import LARGEST_ENTRY
 from .card import Architecture
+from .execution import ran_out
 
 _NESTED_UNDER = ("state_dict", "model_state_dict", "network_weights", "model", "net", "network")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -38,6 +39,8 @@ def read_weights(stream: BinaryIO, suffix: str, device: torch.device, where: str
     try:
         content = torch.load(stream, map_location=device, weights_only=True)
     except Exception as fault:  # a damaged file raises whatever its unpickling trips over
+        if ran_out(fault):
+            raise
         raise ValueError(
             f"{where} does not load as plain weights: save the network's state_dict() with torch.save, or as "
             f"safetensors ({str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__})"

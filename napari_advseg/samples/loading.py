@@ -97,9 +97,10 @@ def write_sample(name: str, folder: str | Path, seed: int = 0) -> Path:
         raise FileExistsError(f"{folder} exists and is not empty: choose another folder")
     sample = load_sample(name, seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    private = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside = private / "new"
     try:
-        aside.chmod(0o755)
+        aside.mkdir()  # with the rights that the user's folders have
         write_image(aside / "ct.nii.gz", sample.ct.hu.astype(np.int16), sample.ct.grid)
         write_image(aside / "labels.nii.gz", sample.labels, sample.ct.grid)
         content = {organ: index for index, organ in sample.names.items()}
@@ -108,5 +109,5 @@ def write_sample(name: str, folder: str | Path, seed: int = 0) -> Path:
             folder.rmdir()
         aside.rename(folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(private, ignore_errors=True)
     return folder

@@ -68,8 +68,6 @@ def _basis(voxels: int, distance: float, pinned_low: bool, pinned_high: bool) ->
     intervals = max(least, round((voxels - 1) / distance))
     step = (voxels - 1) / intervals
     first, last = (2 if pinned_low else -1), intervals - (2 if pinned_high else -1)
-    if last < first:
-        return torch.zeros(voxels, 1), torch.full((1,), (voxels - 1) / 2)
     centres = torch.arange(first, last + 1, dtype=torch.float64) * step
     offset = (torch.arange(voxels, dtype=torch.float64)[:, None] - centres) / step
     return _cubic(offset).float(), centres.float()

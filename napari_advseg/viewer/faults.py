@@ -19,8 +19,8 @@ def fault_line(fault: BaseException) -> str:
             "This network looks at one box, and without reference labels nothing says where: draw the region "
             "or type it (More about the case), or give reference labels."
         )
-    if name == "OutOfMemory":  # after every slower way: its own line says what to do
-        log.error("out of memory", exc_info=fault)
+    if name in ("OutOfMemory", "DeviceLost"):  # after every slower way: its own line says what to do
+        log.error("the device failed", exc_info=fault)
         return first_line(fault)
     if name == "OutOfMemoryError":
         log.error("out of memory", exc_info=fault)

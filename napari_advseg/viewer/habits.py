@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,9 +20,27 @@ def preferences(section: str) -> Any | None:
     try:
         from napari.settings import get_plugin_settings
 
-        return getattr(get_plugin_settings(_PLUGIN), section)
+        with _manifests_known():
+            return getattr(get_plugin_settings(_PLUGIN), section)
     except (ImportError, KeyError, AttributeError):
         return None
+
+
+@contextmanager
+def _manifests_known() -> Iterator[None]:
+    """Spare napari's first look at plugins' preferences from reading the manifests of all plugins once more, which takes a
+    third of the time until the dock is shown: where it knows this plugin, it has read them."""
+    from npe2 import PluginManager
+
+    manager = PluginManager.instance()
+    if _PLUGIN not in manager or "discover" in vars(manager):
+        yield
+        return
+    setattr(manager, "discover", lambda *_, **__: 0)  # noqa: B010
+    try:
+        yield
+    finally:
+        delattr(manager, "discover")
 
 
 def apply_defaults(dock: AttackDock) -> None:

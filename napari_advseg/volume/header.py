@@ -58,11 +58,23 @@ def check_nifti(file: Path) -> None:
                 f"{file} gives a voxel size of {_times(mm)} mm in pixdim and {_times(columns)} mm in its sform: "
                 "correct its header"
             )
-    needed = int(image.dataobj.offset) + math.prod(shape) * image.dataobj.dtype.itemsize
-    if not _holds(Path(image.file_map["image"].filename), needed):
+    if not _whole(image):
         raise ValueError(
             f"{file} is cut off: its header declares {_times(shape)} voxels, and the file ends before: copy it anew"
         )
+
+
+def is_whole_nifti(file: Path) -> bool:
+    """Whether a NIfTI holds all voxels that its header declares; where it was packed, only its end is looked at."""
+    try:
+        return _whole(_open_nifti(file))
+    except ValueError:
+        return False
+
+
+def _whole(image: Any) -> bool:
+    needed = int(image.dataobj.offset) + math.prod(image.shape) * image.dataobj.dtype.itemsize
+    return _holds(Path(image.file_map["image"].filename), needed)
 
 
 def hidden_nan(file: Path, image: sitk.Image) -> int:

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from .grid import Grid
+from .header import is_nifti, is_whole_nifti
 from .reading import image_on
 
 
@@ -22,6 +23,8 @@ def write_image(path: str | Path, array: NDArray[np.generic], grid: Grid) -> Pat
         sitk.WriteImage(
             image_on(np.ascontiguousarray(array), grid), str(aside), useCompression=True, compressionLevel=1
         )
+        if is_nifti(aside) and not is_whole_nifti(aside):  # ITK does not say that a packed file could not be written
+            raise OSError(f"could not write {path}: only its beginning was taken; is the disk full?")
         aside.replace(path)
     except RuntimeError as fault:
         raise OSError(f"could not write {path}: is the disk full or the folder read-only?") from fault

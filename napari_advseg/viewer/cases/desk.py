@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -146,6 +150,15 @@ def _names_file(names: Any) -> Path | None:
     """The dock takes label names as a file."""
     if not isinstance(names, dict):
         return names if isinstance(names, Path) else None
-    file = Path(tempfile.mkdtemp(prefix="napari-advseg-")) / "label_names.json"
-    file.write_text(json.dumps({name: index for index, name in names.items()}), encoding="utf-8")
+    text = json.dumps({name: index for index, name in names.items()})
+    file = _names_folder() / f"label_names-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+    file.write_text(text, encoding="utf-8")
     return file
+
+
+@cache
+def _names_folder() -> Path:
+    """The user's alone, and gone when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="napari-advseg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

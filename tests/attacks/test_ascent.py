@@ -1,0 +1,123 @@
+"""The search's step, and when it stops: properties that hold for every gradient."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_advseg.attacks.ascent import Ascent, Promising
+from napari_advseg.attacks.target import Measured
+
+
+def ascent_over(*shapes: tuple[int, ...]) -> Ascent:
+    """Steps over lattices of (component, *control points)."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+
+    def split(parameters: torch.Tensor) -> list[torch.Tensor]:
+        return [part.view(shape) for part, shape in zip(parameters.split(sizes), shapes, strict=True)]
+
+    synthesis = SimpleNamespace(zeros=lambda: torch.zeros(sum(sizes)), split=split)
+    return Ascent(SimpleNamespace(synthesis=synthesis))
+
+
+@given(st.integers(0, 10**6), st.floats(-0.2, 0.2))
+def test_a_step_adds_the_wanted_drop_to_first_order(seed: int, wanted: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    gradient, parameters = (torch.randn(40, generator=generator) for _ in range(2))
+    after = ascent_over((3, 2, 2, 2), (1, 4, 2, 2)).step(parameters, gradient, wanted)
+    assert float(gradient @ after) == pytest.approx(float(gradient @ parameters) + wanted, abs=1e-4)
+
+
+def test_what_does_not_help_decays_without_turning() -> None:
+    gradient = torch.tensor([0.0, 0.0, 1.0, 2.0])
+    before = torch.tensor([1.0, -0.6, 0.0, 0.0])
+    after = ascent_over((1, 4)).step(before, gradient, 0.1)
+    assert torch.allclose(after[:2], before[:2] / 2)
+    assert (after[2:] > 0).all()
+
+
+def test_a_stronger_gradient_gets_more_but_less_than_its_share() -> None:
+    """Between the gradient, which puts all on few spots, and its sign, which spreads evenly."""
+    after = ascent_over((1, 3)).step(torch.zeros(3), torch.tensor([1.0, 10.0, -10.0]), 0.1)
+    assert 2 < after[1] / after[0] < 10
+    assert after[2] == -after[1]
+
+
+def test_a_lattice_of_many_points_counts_as_much_as_one_of_few() -> None:
+    """A parameter of the finer lattice moves less of the field, and may be larger for the same size of it."""
+    few, many = 4, 64
+    after = ascent_over((2, few), (1, many)).step(torch.zeros(2 * few + many), torch.ones(2 * few + many), 0.1)
+    assert after[:8].unique().numel() == after[8:].unique().numel() == 1
+    ratio = float(after[8] / after[0])
+    assert np.sqrt(many / few) < ratio < many / few
+
+
+def measured(drop: float, size: float) -> Measured:
+    nothing = np.zeros((1, 1, 1))
+    return Measured(torch.zeros(1), 1.0, drop, np.zeros(1), size, nothing, nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
+
+
+def test_the_search_goes_on_while_the_change_becomes_smaller() -> None:
+    promising = Promising(0.3)
+    steps = [measured(0.3, size) for size in (1.0, 0.9, 0.8, 0.7, 0.6)]
+    assert not any(promising.settled(step) for step in steps)
+    assert promising.leader is steps[-1]
+
+
+def test_two_steps_that_do_not_help_end_the_search() -> None:
+    promising = Promising(0.3)
+    best, worse, again = measured(0.3, 1.0), measured(0.3, 1.1), measured(0.3, 0.99)
+    assert not promising.settled(best)
+    assert not promising.settled(worse)
+    assert promising.leader is best
+    assert promising.settled(again)  # a hundredth smaller: not worth a step, but kept
+    assert promising.leader is again
+
+
+def test_a_step_that_helps_gives_the_search_new_patience() -> None:
+    promising = Promising(0.3)
+    told = [promising.settled(measured(0.3, size)) for size in (1.0, 1.1, 0.8, 0.9, 0.95)]
+    assert told == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.2, 0.25, 0.39, 0.9])
+def test_a_step_far_from_the_target_says_nothing_of_the_size_there(drop: float) -> None:
+    promising = Promising(0.3)
+    for _ in range(5):
+        assert not promising.settled(measured(drop, 0.01))
+    assert promising.leader is None
+
+
+@pytest.mark.parametrize("drop", [0.26, 0.3, 0.37])
+def test_a_step_near_the_target_is_judged_by_its_size_there(drop: float) -> None:
+    """More drop takes more change: what is as small beyond the target is smaller at it."""
+    promising = Promising(0.3)
+    short, beyond = measured(0.27, 1.0), measured(0.33, 1.0)
+    promising.settled(short)
+    promising.settled(beyond)
+    assert promising.leader is beyond
+    promising = Promising(0.3)
+    promising.settled(beyond)
+    promising.settled(short)
+    assert promising.leader is beyond
+    alone = Promising(0.3)
+    alone.settled(measured(drop, 1.0))
+    assert alone.leader is not None
+
+
+def test_far_more_drop_outweighs_a_little_more_size() -> None:
+    promising = Promising(0.3)
+    promising.settled(measured(0.27, 1.0))
+    larger = measured(0.36, 1.1)
+    promising.settled(larger)
+    assert promising.leader is larger
+    little = Promising(0.3)
+    first = measured(0.29, 1.0)
+    little.settled(first)
+    little.settled(measured(0.31, 1.1))
+    assert little.leader is first
