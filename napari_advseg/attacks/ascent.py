@@ -10,6 +10,7 @@ from .target import Measured, Target
 _DECAY = 0.5  # of what does not help, per step
 _EXPONENT = 0.85  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
 _SETTLED = 0.03  # relative change in size within which two steps are alike
+_THERE = 0.98  # of the drop
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
 _NEAR = (0.85, 1.25)  # of the drop: between these a change's size at the target can be told from its own
@@ -53,7 +54,8 @@ class Promising:
         if _NEAR[0] * self._drop <= measured.drop <= _NEAR[1] * self._drop:
             size = measured.size * (self._drop / measured.drop) ** (1 / _GROWS_WITH)
             helped = size < (1 - _SETTLED) * self._size
-            alike = not helped and size < (1 + _SETTLED) * self._size
+            # Short of the target, steps that are alike may still be on their way to it.
+            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + _SETTLED) * self._size
             if size < self._size:
                 self.leader, self._size = measured, size
         if self.leader is not None:

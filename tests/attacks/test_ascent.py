@@ -121,3 +121,11 @@ def test_far_more_drop_outweighs_a_little_more_size() -> None:
     little.settled(first)
     little.settled(measured(0.31, 1.1))
     assert little.leader is first
+
+
+def test_two_steps_beyond_the_target_that_are_alike_end_the_search_and_two_short_of_it_do_not() -> None:
+    reached, short = Promising(0.3), Promising(0.3)
+    assert not reached.settled(measured(0.29, 1.0))
+    assert reached.settled(measured(0.31, 1.03))
+    assert not short.settled(measured(0.27, 1.0))
+    assert not short.settled(measured(0.275, 1.0))
