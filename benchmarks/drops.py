@@ -4,7 +4,7 @@
     python benchmarks/drops.py --ct CT --reference LABELS --label-names JSON --network abdomen8 --organs liver,spleen
 
 Prints a table in Markdown with the machine named. ``--verify SCRIPT`` runs an independent checker
-(``SCRIPT BUNDLE CT``) on every bundle.
+(``SCRIPT BUNDLE CT``) on every bundle. With ``--work DIR`` a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measured import put
+from rows import Row, Rows
 
 from napari_advseg.attacks import CancelToken
 from napari_advseg.case import AttackRequest, CaseRequest, Finding, finish, run, save_finding
@@ -40,19 +42,39 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} threads, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def row(drop: float, findings: list[Finding]) -> str:
-    """One line of the table over several findings at one drop: worst cases, and means of seconds, rms HU and SSIM."""
-    results = [finding.result for finding in findings]
-    evidence = [finding.evidence for finding in findings if finding.evidence is not None]
-    costs = [result.cost for result in results]
+def figures(finding: Finding) -> Row:
+    """What is kept of one attack."""
+    result, evidence = finding.result, finding.evidence
+    assert evidence is not None
+    return {
+        "reached": result.reached,
+        "drop": result.achieved_drop,
+        "forward": result.cost.forward,
+        "backward": result.cost.backward,
+        "seconds": result.cost.seconds,
+        "mb": result.cost.peak_memory_mb,
+        "mm": evidence.max_displacement_mm,
+        "hu": evidence.max_hu,
+        "rms_hu": evidence.rms_hu,
+        "ssim": evidence.ssim,
+        "control": abs(evidence.control_drop),
+    }
+
+
+def line(drop: float, rows: list[Row]) -> str:
+    """One line of the table over several cases at one drop: worst cases, and means of seconds, rms HU and SSIM."""
+
+    def worst(name: str) -> float:
+        return float(max(row[name] for row in rows))
+
+    def mean(name: str) -> float:
+        return float(np.mean([row[name] for row in rows]))
+
     return (
-        f"| {drop:.2f} | {sum(r.reached for r in results)} of {len(results)} "
-        f"| {max(abs(r.achieved_drop - drop) for r in results):.4f} "
-        f"| {max(c.forward for c in costs)} / {max(c.backward for c in costs)} | {np.mean([c.seconds for c in costs]):.1f} "
-        f"| {max(c.peak_memory_mb for c in costs):.0f} "
-        f"| {max(e.max_displacement_mm for e in evidence):.2f} | {max(e.max_hu for e in evidence):.1f} "
-        f"| {np.mean([e.rms_hu for e in evidence]):.2f} | {np.mean([e.ssim for e in evidence]):.4f} "
-        f"| {max(abs(e.control_drop) for e in evidence):.4f} |"
+        f"| {drop:.2f} | {sum(row['reached'] for row in rows)} of {len(rows)} "
+        f"| {max(abs(row['drop'] - drop) for row in rows):.4f} | {worst('forward'):.0f} / {worst('backward'):.0f} "
+        f"| {mean('seconds'):.1f} | {worst('mb'):.0f} | {worst('mm'):.2f} | {worst('hu'):.1f} | {mean('rms_hu'):.2f} "
+        f"| {mean('ssim'):.4f} | {worst('control'):.4f} |"
     )
 
 
@@ -62,7 +84,10 @@ def requests(args: argparse.Namespace, out: Path) -> dict[int, CaseRequest]:
     if args.ct is not None:
         case = CaseRequest(ct=args.ct, network=network, reference=args.reference, label_names=args.label_names)
         return dict.fromkeys(args.seeds[:1], case)
-    folders = {seed: write_sample("phantom", out / f"case{seed}", seed) for seed in args.seeds}
+    folders = {seed: out / f"case{seed}" for seed in args.seeds}
+    for seed, folder in folders.items():
+        if not folder.exists():
+            write_sample("phantom", folder, seed)
     return {
         seed: CaseRequest(
             ct=folder / "ct.nii.gz",
@@ -87,29 +112,48 @@ def main() -> None:
     parser.add_argument("--generated", default="strength", choices=("alone", "strength", "start"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--verify", type=Path)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="where made patients and bundles go")
+    parser.add_argument("--work", type=Path, help="where rows are kept; a new folder by default")
+    parser.add_argument("--docs", type=Path, help="the page that shows the table")
     args = parser.parse_args()
     out = args.out or Path(tempfile.mkdtemp())
+    rows = Rows(args.work or out, "drops")
     cases = requests(args, out)
     organs = tuple(name for name in args.organs.split(",") if name)
+    ways = {"network": args.network, "organs": args.organs, "attacker": args.attacker, "generated": args.generated}
+    lines: list[str] = []
     print(f"{machine()}\n\n{HEADER}", flush=True)
-    accepted = attempted = 0
     for drop in args.drops:
-        findings = []
+        some = []
         for seed, case in cases.items():
-            request = AttackRequest(
-                drop=drop, organs=organs, seed=seed, attacker=args.attacker, generated=args.generated
-            )
-            findings.append(finish(run(case, request, CancelToken())))
-            if args.verify is not None:
-                bundle = save_finding(findings[-1], out / f"bundle{seed}_{drop:g}")
-                done = subprocess.run(
-                    [sys.executable, args.verify, bundle, str(case.ct)], capture_output=True, check=False
+            key = {**ways, "ct": str(args.ct or f"phantom {seed}"), "asked": drop, "checker": str(args.verify or "")}
+            found = rows.find(**key)
+            if not found:
+                request = AttackRequest(
+                    drop=drop, organs=organs, seed=seed, attacker=args.attacker, generated=args.generated
                 )
-                attempted, accepted = attempted + 1, accepted + (done.returncode == 0)
-        print(row(drop, findings), flush=True)
-    if attempted:
-        print(f"\n{accepted} of {attempted} bundles accepted by {args.verify.name}")
+                finding = finish(run(case, request, CancelToken()))
+                accepted = verified(finding, case, args.verify, out / f"bundle{seed}_{drop:g}")
+                found = [rows.keep(key, figures(finding) | {"accepted": accepted})]
+            some += found
+        lines.append(line(drop, some))
+        print(lines[-1], flush=True)
+    tried = [
+        row["accepted"] for row in rows.find(**ways, checker=str(args.verify or "")) if row["accepted"] is not None
+    ]
+    checked = f"\n\n{sum(tried)} of {len(tried)} bundles accepted by {args.verify.name}" if tried else ""
+    print(checked.strip())
+    table, name = "\n".join([HEADER, *lines]), "drops" if args.ct is None else "drops, real CT"
+    put(f"Measured on {rows.dates()} on {machine()}: `{args.network}`.\n\n{table}{checked}", name, args.docs)
+
+
+def verified(finding: Finding, case: CaseRequest, script: Path | None, bundle: Path) -> bool | None:
+    """Whether the checker accepts the bundle; None without one."""
+    if script is None:
+        return None
+    save_finding(finding, bundle)
+    command = [sys.executable, script, bundle, str(case.ct)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 if __name__ == "__main__":
