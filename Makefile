@@ -9,7 +9,7 @@ XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 DEBIAN := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
 	libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test test-quick lint audit fuzz bench fixtures screenshot system clean
+.PHONY: demo test test-quick lint audit fuzz mutants soak bench fixtures screenshot system clean
 
 demo: $(READY) system
 	$(BIN)/napari-advseg demo --out $(OUT)
@@ -39,6 +39,16 @@ audit: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --group fuzz
 	$(BIN)/python scripts/fuzz.py $(or $(TARGET),all) --seconds $(or $(SECONDS),60)
+
+# COUNT=100 SEED=1 for the sample of each room; Cosmic Ray and coverage are needed for nothing else.
+mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group mutants
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py --work $(BENCH_OUT)/mutants --count $(or $(COUNT),50) \
+		--seed $(or $(SEED),0) $(ARGS)
+
+# MINUTES=5 for a look.
+soak: $(READY) system
+	$(XVFB) $(BIN)/python benchmarks/soak.py --out $(BENCH_OUT)/soak --minutes $(or $(MINUTES),60) $(if $(DOCS),--docs docs/soak.md)
 
 # FULL=1 for all of it (hours), REAL="CT LABELS JSON" for a real CT, DOCS=1 to put the tables into the pages.
 bench: $(READY) system

@@ -25,6 +25,7 @@ from napari_advseg.attacks import (
 )
 from napari_advseg.attacks.dice import soft_dice
 from napari_advseg.networks import Passes
+from napari_advseg.synthesis import Budget, Synthesis
 
 
 def result(drops: tuple[float, ...] = (0.2,), **changed: object) -> AttackResult:
@@ -103,6 +104,17 @@ def test_displacements_are_told_in_millimetres_and_the_size_in_budgets() -> None
     assert np.allclose(changed.displacement_mm, length)
     budget = made.synthesis.budget
     assert changed.size == pytest.approx(np.hypot(length / budget.max_displacement_mm, 3 / budget.max_hu), rel=1e-5)
+
+
+def test_what_has_no_budget_does_not_count_in_the_size() -> None:
+    made = toy_finding().result
+    ct, region, kind = made.ct, made.region, made.synthesis.kind
+    still = Synthesis(ct, region, Budget(0.0, 15.0), kind, torch.device("cpu"))
+    faint = Synthesis(ct, region, Budget(5.0, 0.0), kind, torch.device("cpu"))
+    added = np.sqrt(np.square(made.appearance).mean()) / 15
+    moved = np.sqrt(np.square(made.displacement_mm).mean()) / 5
+    assert replace(made, synthesis=still).size == pytest.approx(added, rel=1e-5)
+    assert replace(made, synthesis=faint).size == pytest.approx(moved, rel=1e-5)
 
 
 def test_what_is_saved_is_whole_hu_that_fit_into_the_file() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from toy_networks import threshold_network
 from napari_advseg.attacks import AttackResult
 from napari_advseg.case import save_finding
 from napari_advseg.evidence import Check, verify_bundle
+from napari_advseg.evidence.bundle import _write_images
 from napari_advseg.volume import read_ct
 
 SOURCE, GRID = "the CT is the one that was attacked", "every image lies on the CT's grid"
@@ -229,3 +232,30 @@ def test_another_ct_is_noticed_and_one_in_memory_is_named_so(whole, tmp_path: Pa
         verify(copy)
     assert verify(copy, ct=replace(ct, source=None))[SOURCE].figure == "made in memory"
     assert result.ct.grid.matches(ct.grid)
+
+
+def test_the_record_is_that_of_the_result(whole) -> None:
+    _, result, record = whole
+    assert record["schema_version"] == 1
+    assert record["dice"] == {"clean": result.clean_dice, "attacked": result.attacked_dice}
+    assert [(organ["id"], organ["voxels"]) for organ in record["organs"]] == [(o.id, o.voxels) for o in result.organs]
+    assert record["strength_path"] == [[point.strength, point.drop] for point in result.path]
+    assert record["region"] == str(result.synthesis.region)
+    assert record["cost"]["forward"] == result.cost.forward
+    assert record["cost"]["backward"] == result.cost.backward
+    assert record["control"]["drop"] == pytest.approx(np.mean(record["control"]["drops"]))
+    assert set(record["versions"]) >= {"python", "napari-advseg", "torch", "numpy", "SimpleITK"}
+    for package, said in record["versions"].items():
+        assert said == (platform.python_version() if package == "python" else version(package))
+
+
+def test_labels_are_stored_in_a_byte_where_they_fit(whole, tmp_path: Path) -> None:
+    for id_, kind in ((255, sitk.sitkUInt8), (256, sitk.sitkUInt16)):
+        labels = whole[1].reference.copy()
+        labels.flat[0] = id_
+        folder = tmp_path / str(id_)
+        folder.mkdir()
+        _write_images(replace(whole[1], reference=labels), folder)
+        image = sitk.ReadImage(str(folder / "reference.nii.gz"))
+        assert image.GetPixelID() == kind
+        assert np.array_equal(sitk.GetArrayFromImage(image), labels)
