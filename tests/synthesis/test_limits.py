@@ -101,6 +101,14 @@ def test_one_voxel_has_one_control_point_and_nothing_fits_between_near_pins() ->
         assert float(centres.mean()) == pytest.approx((voxels - 1) / 2)
 
 
+@pytest.mark.parametrize("voxels", [2, 3, 5])
+def test_a_short_axis_that_is_pinned_at_one_end_is_free_at_the_other(voxels: int) -> None:
+    for pinned, free in (((True, False), -1), ((False, True), 0)):
+        total = _basis(voxels, 100.0, *pinned)[0].sum(1)
+        assert float(total[free]) > 0.8
+        assert float(total[-1 - free]) == 0
+
+
 def test_values_between_voxels_are_linear_and_edges_continue() -> None:
     image = torch.arange(12.0).view(1, 1, 3, 4)
     places = torch.tensor([[0.0, 1.0, 2.0, 0.5, 9.0, -5.0], [0.0, 2.0, 3.0, 1.25, 1.0, -5.0]]).view(1, 2, 1, 6)
