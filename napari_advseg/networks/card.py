@@ -247,6 +247,4 @@ def one_line(fault: ValidationError, whole: str = "card") -> str:
         f"{'.'.join(str(part) for part in error['loc']) or whole}: {error['msg'].removeprefix('Value error, ')}"
         for error in fault.errors()
     )
-    return " ".join(
-        said.split()
-    )  # a field's name, and what a message quotes, are the file's own and may break the line
+    return " ".join(said.split())  # names of fields, and what is quoted, are the file's own and may break the line

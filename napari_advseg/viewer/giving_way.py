@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 # Every call into Qt or OpenGL lets go of Python's lock, and a thread that computes in Python keeps it for this long before
-# it gives it back: with Python's own 5 ms a new layer, hundreds of such calls, takes three times as long.
+# it gives it back: with Python's own 5 ms a new layer, hundreds of such calls, takes far longer than alone.
 _SWITCH_S = 0.0005
 _NICE = 5  # behind the main thread, which goes first where there are fewer cores than threads
 

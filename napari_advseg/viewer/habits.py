@@ -28,8 +28,8 @@ def preferences(section: str) -> Any | None:
 
 @contextmanager
 def _manifests_known() -> Iterator[None]:
-    """Spare napari's first look at plugins' preferences from reading the manifests of all plugins once more, which takes a
-    third of the time until the dock is shown: where it knows this plugin, it has read them."""
+    """Spare napari's first look at plugins' preferences from reading the manifests of all plugins once more, a good
+    part of the time in which the dock is made: where it knows this plugin, it has read them."""
     from npe2 import PluginManager
 
     manager = PluginManager.instance()
