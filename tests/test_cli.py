@@ -208,3 +208,22 @@ def test_a_picture_needs_the_very_ct_and_a_known_suffix(bundle: Path, tmp_path: 
     assert shell("picture", away, "--ct", bundle.parent / "ct.nii.gz", "--out", tmp_path / "p.gif").returncode == 0
     assert shell("picture", away, "--ct", away / "reference.nii.gz", "--out", tmp_path / "q.gif").returncode == 2
     assert not (tmp_path / "q.gif").exists()
+
+
+def test_a_fault_in_the_middle_is_told_and_the_best_until_then_is_saved(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_advseg.attacks import Target
+
+    real, calls = Target.measure_with_gradient, itertools.count()
+
+    def fails_once(self: Target, parameters: object) -> object:
+        if next(calls) == 3:
+            raise RuntimeError("the device fell asleep")
+        return real(self, parameters)
+
+    monkeypatch.setattr(Target, "measure_with_gradient", fails_once)
+    done = attack(case, tmp_path / "b", "--drop", 0.3)
+    assert done.returncode == 1
+    assert "the attack was broken off by a fault: the device fell asleep; the best until then is saved" in done.stderr
+    assert "fell asleep" in json.loads((tmp_path / "b" / "result.json").read_text())["stopped"]

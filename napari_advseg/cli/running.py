@@ -30,6 +30,8 @@ def attack_and_save(case: CaseRequest, request: AttackRequest, out: Path, as_jso
             finding = show(complete_finding(finding, CancelToken()))
     for warning in (*finding.case.warnings, *filter(None, [finding.result.note])):
         say(f"warning: {warning}")
+    if finding.result.broken_off:
+        say(f"warning: the attack was {finding.result.stopped}; the best until then is saved")
     save_finding(finding, out)
     assert finding.evidence is not None
     if as_json:

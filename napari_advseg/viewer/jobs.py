@@ -57,7 +57,7 @@ class Jobs:
         """One attack, or as many as there are draws; those already found outlive a cancel and a fault."""
         if wish.draws == 1:
             finding = yield from self._core.attack_case(in_hand.case, wish, token)
-            return Outcome(in_hand.id, finding, finding_scene(finding, in_hand.id), wish)
+            return Outcome(in_hand.id, finding, finding_scene(finding, in_hand.id), wish, note=_broken_off(finding))
         draws: list[Draw] = []
         best = 0
         fault_told, started = "", time.monotonic()
@@ -71,6 +71,7 @@ class Jobs:
                     raise
                 fault_told = "" if type(fault).__name__ == "Cancelled" else fault_line(fault)
                 break
+            fault_told = _broken_off(finding)
             if finding.result.stopped and draws:  # the best so far of a draw counts only where there is no other
                 break
             draws.append(_draw(finding, len(draws) + 1))
@@ -108,6 +109,13 @@ class Jobs:
             return AttackerNote(attacker, self._core.attacker_line(attacker, case))
         except (ValueError, OSError) as fault:
             return AttackerNote(attacker, fault_line(fault), usable=False)
+
+
+def _broken_off(finding: Finding) -> str:
+    """What to tell where a fault ended the attack; "" where none did."""
+    return (
+        f"The attack was {finding.result.stopped}. The best until then is shown." if finding.result.broken_off else ""
+    )
 
 
 def _counted(
