@@ -13,7 +13,7 @@ from faults.tiny import QUICK, small_figure, write_case
 from toy_networks import threshold_network
 from viewer.cases.fake_cases import FakeCases, FakeDesk
 from viewer.conftest import sweeps  # noqa: F401
-from viewer.fake_core import FakeCore
+from viewer.fake_core import FakeCore, make_result
 from viewer.test_dock import RESULT, attacked, case_layers, message, opened, settle, user_layer
 
 from napari_advseg.attacks import CancelToken, Progress
@@ -189,3 +189,16 @@ def test_two_docks_in_one_work_folder(make_cases: Any, qtbot: Any, tmp_path: Pat
     second.attack_all()
     qtbot.waitUntil(lambda: cores[1].attacked == [1, 2], timeout=10_000)
     qtbot.waitUntil(lambda: not second.state.queue, timeout=10_000)
+
+
+def test_a_fault_in_the_middle_of_an_attack_is_told_beside_the_best_until_then(make_dock: MakeDock, qtbot: Any) -> None:
+    class BreakingCore(FakeCore):
+        def attack_case(self, case: Any, wish: Any, cancel: Any) -> Any:
+            yield from ()
+            return Finding(case, make_result(case, wish, 0.1, "broken off by a fault: the device fell asleep"), None)
+
+    dock = make_dock(BreakingCore())
+    opened(dock, qtbot)
+    with qtbot.waitSignal(dock.controller.found):
+        dock.job.run.click()
+    qtbot.waitUntil(lambda: "fell asleep" in message(dock))
