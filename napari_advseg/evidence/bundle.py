@@ -13,7 +13,7 @@ import numpy as np
 
 from ..attacks import AttackResult
 from ..networks import SegmentationNetwork
-from ..volume import write_displacement, write_image
+from ..volume import folder_aside, write_displacement, write_image
 from .exchange import exchanged
 from .figure import draw_figure
 from .measures import Evidence
@@ -122,19 +122,13 @@ def save_bundle(
     """
     folder = Path(folder)
     check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    private = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    aside = private / "new"
-    try:
-        aside.mkdir()  # with the rights that the user's folders have; nobody else sees it before it is whole
+    with folder_aside(folder) as aside:
         _write_images(result, aside)
         StoredPath.of(result).write(aside)
         draw_figure(result, evidence, aside / "figure.png")
         record = result_record(result, evidence, network)
         (aside / _MARK).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         _put_in_place(aside, folder)
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
     return folder
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..networks import fetch
-from ..volume import Volume, read_ct, read_labels, volume_from_array, write_image
+from ..volume import Volume, folder_aside, read_ct, read_labels, volume_from_array, write_image
 from .phantom import PHANTOM_LABELS, make_phantom
 
 _BASE = (
@@ -96,11 +94,7 @@ def write_sample(name: str, folder: str | Path, seed: int = 0) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty: choose another folder")
     sample = load_sample(name, seed)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    private = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    aside = private / "new"
-    try:
-        aside.mkdir()  # with the rights that the user's folders have
+    with folder_aside(folder) as aside:
         write_image(aside / "ct.nii.gz", sample.ct.hu.astype(np.int16), sample.ct.grid)
         write_image(aside / "labels.nii.gz", sample.labels, sample.ct.grid)
         content = {organ: index for index, organ in sample.names.items()}
@@ -108,6 +102,4 @@ def write_sample(name: str, folder: str | Path, seed: int = 0) -> Path:
         if folder.exists():
             folder.rmdir()
         aside.rename(folder)
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
     return folder

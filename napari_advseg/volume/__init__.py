@@ -1,5 +1,6 @@
 """A CT in patient space: reading, writing, orientation, regions, HU windows."""
 
+from .aside import folder_aside
 from .body import SOFT_TISSUE, body_mask
 from .grid import Grid, Reorientation, Slices, reorient, reorient_grid, reorientation, restore
 from .header import check_nifti, hidden_nan
@@ -23,6 +24,7 @@ __all__ = [
     "check_nifti",
     "displacement_lps",
     "file_sha256",
+    "folder_aside",
     "hidden_nan",
     "match_labels",
     "organ_key",
