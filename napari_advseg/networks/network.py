@@ -295,7 +295,8 @@ def classes_of_regions(scores: Tensor, order: tuple[int, ...], classes: int) -> 
 
 def hard_labels(scores: Tensor) -> NDArray[np.uint16]:
     """The class of the largest score, (z, y, x)."""
-    return scores.detach().argmax(0).to("cpu", torch.int32).numpy().astype(np.uint16)
+    index = scores.detach().max(0).indices  # argmax takes six times as long on a CPU
+    return index.to("cpu", torch.int32).numpy().astype(np.uint16)
 
 
 def _put_into_evaluation(module: nn.Module) -> None:

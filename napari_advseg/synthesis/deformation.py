@@ -67,12 +67,14 @@ def _one_sided(displacement: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     return forward + own, backward + own
 
 
-def _determinant(columns: list[Tensor]) -> Tensor:
+def _determinant(columns: list[Tensor], rows: tuple[int, ...] | None = None) -> Tensor:
     """Determinant of the matrices whose columns are given, (n, *spatial), by expansion along the first column."""
-    if len(columns) == 1:
-        return columns[0][:, 0]
-    total = torch.zeros_like(columns[0][:, 0])
-    for row in range(len(columns)):
-        rest = [torch.cat([c[:, :row], c[:, row + 1 :]], 1) for c in columns[1:]]
-        total = total + (-1) ** row * columns[0][:, row] * _determinant(rest)
+    rows = tuple(range(len(columns))) if rows is None else rows
+    first, *others = columns
+    if not others:
+        return first[:, rows[0]]
+    terms = [first[:, row] * _determinant(others, (*rows[:i], *rows[i + 1 :])) for i, row in enumerate(rows)]
+    total = terms[0]
+    for i, term in enumerate(terms[1:], 1):
+        total = total + term if i % 2 == 0 else total - term
     return total
