@@ -112,15 +112,15 @@ def read_bundle(folder: str | Path, grid: Grid | None = None) -> Bundle:
     for name, array in ({"perturbed": perturbed} | labels).items():
         if not np.issubdtype(array.dtype, np.integer):
             raise ValueError(f"{folder / name}.nii.gz must hold whole numbers; got {array.dtype}: attack anew")
-    labels = {name: array.astype(np.uint16, copy=False) for name, array in labels.items()}
+    labels = {name: np.asarray(array, np.uint16) for name, array in labels.items()}
     stored = folder / PATH_FILE
     bundle = Bundle(
         folder=folder,
         record=record,
         grid=grid,
-        perturbed=perturbed.astype(np.int16, copy=False),
-        displacement_mm=displacement.astype(np.float32, copy=False),
-        appearance=appearance.astype(np.float32, copy=False),
+        perturbed=np.asarray(perturbed, np.int16),
+        displacement_mm=np.asarray(displacement, np.float32),
+        appearance=np.asarray(appearance, np.float32),
         clean_labels=labels["clean_segmentation"],
         attacked_labels=labels["attacked_segmentation"],
         reference=labels["reference"],

@@ -113,9 +113,12 @@ def test_a_change_that_costs_too_much_is_taken_back_where_the_promising_one_stay
     assert told[-1].text == "Setting the strength"
 
 
-def test_a_target_as_large_as_the_clean_dice_may_be_asked_for() -> None:
+def test_anything_up_to_the_clean_dice_may_be_asked_for() -> None:
     target, clean = spread_target()
     most = float(np.mean([organ.clean for organ in target.organs]))
     assert next(search(target, SearchSettings(most), clean, CancelToken())).fraction == 0
     with pytest.raises(ValueError, match="the clean Dice of the chosen organs"):
         next(search(target, SearchSettings(most + 1e-6), clean, CancelToken()))
+    for nothing in (0.0, -0.1):
+        with pytest.raises(ValueError, match="the clean Dice of the chosen organs"):
+            next(search(target, SearchSettings(nothing), clean, CancelToken()))
