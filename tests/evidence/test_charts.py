@@ -117,13 +117,13 @@ def ticks(svg: str) -> list[tuple[float, float]]:
 @pytest.mark.parametrize(
     ("dice", "low", "high"),
     [((0.54, 0.41), 0.4, 0.6), ((0.95, 0.31), 0.3, 1.0), ((1.0, 0.0), 0.0, 1.0), ((0.5, 0.5), 0.5, 0.6),
-     ((0.45, 0.52), 0.4, 0.6)],
+     ((0.45, 0.52), 0.4, 0.6), ((1.0, 1.0), 0.9, 1.0)],
 )  # fmt: skip
 def test_the_axis_fills_the_chart_from_tenth_to_tenth(dice: tuple[float, ...], low: float, high: float) -> None:
     """The lowest Dice stands on the axis of the strengths, the highest at the top, whatever they are."""
     whole = chart(0.0, 1.0)
     bottom, top = ticks(whole)[0][0], ticks(whole)[-1][0]
-    svg = chart(*dice)
+    svg = chart(*dice, target=dice[0], control=dice[1])
     drawn = attributes(svg, "polyline", "path")[0]["points"].split()
     for value, point in zip(dice, drawn, strict=True):
         y = bottom + (value - low) / (high - low) * (top - bottom)
