@@ -115,7 +115,8 @@ def test_the_best_is_the_smallest_hit_else_the_nearest(one, other, kept: int) ->
 
 
 @pytest.mark.parametrize(
-    ("drop", "strength", "leads"), [(0.4, 1.0, True), (0.304, 1.0, False), (0.2, 1.0, False), (0.4, 0.7, False)]
+    ("drop", "strength", "leads"),
+    [(0.4, 1.0, True), (0.306, 1.0, True), (0.304, 1.0, False), (0.2, 1.0, False), (0.4, 0.7, False)],
 )
 def test_only_a_change_at_full_strength_that_costs_too_much_leads_down_to_the_target(
     drop: float, strength: float, leads: bool

@@ -54,6 +54,15 @@ def test_titles_stand_over_the_columns_and_the_legend_in_the_first_picture(axes:
     assert [to_hex(line.get_color()) for line in legend.get_lines()] == [organ_colour(1)]
 
 
+def test_displacement_and_intensity_have_their_scales_beside_them(axes: Any) -> None:
+    scales = axes[0, 0].figure.axes[15:]
+    for row in range(3):
+        for column in (2, 3):
+            (image,) = axes[row, column].get_images()
+            assert image.colorbar.ax is scales[2 * row + column - 2]
+            assert image.colorbar.ax._colorbar_info["parents"] == [axes[row, column]]
+
+
 def test_each_letter_stands_at_its_side(axes: Any) -> None:
     for row, letters in enumerate(("RLAP", "RLSI", "APSI")):
         for column in range(4):
