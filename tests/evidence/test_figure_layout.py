@@ -172,6 +172,7 @@ def test_a_large_slice_has_as_few_grid_lines_as_are_seen(size: int, lines: int) 
         assert np.allclose(line[:, 0], np.arange(size) - 0.5)
     for number, line in enumerate(drawn[lines:]):
         assert np.allclose(line[:, 0], number * step - 0.5)
+        assert np.allclose(line[:, 1], np.arange(size) + 0.25)
 
 
 def test_what_hardly_changed_has_a_scale_all_the_same() -> None:
