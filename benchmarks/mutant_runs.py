@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections import Counter
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
@@ -35,9 +36,11 @@ class Tests:
     def __init__(self, found: dict[str, Any], most_seconds: float) -> None:
         self._lines, self._seconds, self.modules = found["lines"], found["seconds"], found["modules"]
         self._failed, self._most = set(found["failed"]), most_seconds
+        # How many lines of the package each runs: a test of few is about these, and needs no fixture that takes long.
+        self._breadth = Counter(test for lines in self._lines.values() for tests in lines.values() for test in tests)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those of its room first, the quickest first, as many as fit in the time.
+        """Those of its room first, those that run least of the code first, as many as fit in the time.
 
         For a line that runs when the file is loaded, all that use the file.
         """
@@ -47,7 +50,7 @@ class Tests:
             seen = {test for tests in lines.values() for test in tests}
         chosen, spent = [], 0.0
         room = f"tests/{mutant.file.split('/')[1]}/"
-        for test in sorted(seen - self._failed, key=lambda one: (not one.startswith(room), self._seconds[one], one)):
+        for test in sorted(seen - self._failed, key=lambda one: (not one.startswith(room), self._breadth[one], one)):
             spent += self._seconds[test]
             if chosen and spent > self._most:
                 break

@@ -5,10 +5,10 @@
     python benchmarks/mutants.py --work DIR --only-table
 
 Works on a copy of the code in ``DIR/copy``: no fault ever stands in the working tree. First the tests run once with
-coverage, which tells the tests of every line; then every mutant is tried by the tests that run its line, the quickest first,
-for at most ``--most-seconds`` together, in a fork of a process that has loaded torch already. What is a mutant, and which
-ones cannot be seen by any test and are left out beforehand, stands in ``mutant_places.py``. A run that was stopped goes on:
-``DIR/mutants.jsonl`` holds what has been tried.
+coverage, which tells the tests of every line; then every mutant is tried by the tests that run its line, those that run
+least of the code first, for at most ``--most-seconds`` together, in a fork of a process that has loaded torch already. What
+is a mutant, and which ones cannot be seen by any test and are left out beforehand, stands in ``mutant_places.py``. A run
+that was stopped goes on: ``DIR/mutants.jsonl`` holds what has been tried.
 """
 
 from __future__ import annotations

@@ -55,7 +55,6 @@ def soft_dice(
     return torch.stack(dice)
 
 
-@torch.no_grad()
 def two_largest(scores: Tensor) -> tuple[Tensor, Tensor]:
     """The classes of the largest and of the second largest score, (z, y, x) each; of equal ones the first comes first.
 

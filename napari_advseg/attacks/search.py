@@ -221,7 +221,7 @@ class _Run:
         # grows slower than the change, by a power that the first try shows.
         power = 1.0
         for _ in range(min(3, most - 1)):
-            if self._hit(strongest) or strongest.drop >= self.settings.drop or strongest.drop <= 0:
+            if strongest.drop <= 0 or self.settings.drop - strongest.drop <= self.settings.tolerance / 2:
                 break
             most -= 1
             yield self._progress("Making it a little stronger", 1)
@@ -249,7 +249,7 @@ class _Run:
     def overshoot(self) -> Measured | None:
         """The best change where it costs too much for a hit: its strength path leads down to the target."""
         best = self.best
-        if best is None or self._hit(best) or best.drop < self.settings.drop or best.strength < 1:
+        if best is None or best.drop - self.settings.drop <= self.settings.tolerance / 2 or best.strength < 1:
             return None
         return best
 

@@ -47,8 +47,8 @@ def first_crossing(
     for strength in samples:
         yield from look(strength)
     order = sorted(known)
-    above = next((index for index, strength in enumerate(order) if known[strength] >= target - precision), None)
-    if above is None or above == 0:
+    above = next((index for index, strength in enumerate(order) if known[strength] >= target), 0)
+    if above == 0:  # out of reach, or nothing is asked for
         return min(known, key=lambda s: abs(known[s] - target))
     low, high = order[above - 1], order[above]
     moved = ""  # the ends that moved: where one stays for two steps, the other half is looked at

@@ -80,7 +80,7 @@ class Target:
         region = synthesis.region.within(placed.view)
         scored = np.isin(self._in_view, self.ids)
         # The gradient is that of the organs and of where the CT changes: beyond, the network sees what it saw before.
-        box = Region.around(scored, placed.view_grid, (0, 0, 0)).hull(region) if scored.any() else region
+        box = Region.around(scored, placed.view_grid).hull(region) if scored.any() else region
         self._box, self._changes, self._changes_in_box = box.slices, region.slices, region.within(box).slices
         self._is_organ = torch.stack([torch.from_numpy(self._in_view[self._box] == i).to(device) for i in self.ids])
         self._still = torch.from_numpy(as_saved(synthesis.ct.hu[placed.view.slices])).to(device, torch.float32)

@@ -112,15 +112,15 @@ def read_bundle(folder: str | Path, grid: Grid | None = None) -> Bundle:
     for name, array in ({"perturbed": perturbed} | labels).items():
         if not np.issubdtype(array.dtype, np.integer):
             raise ValueError(f"{folder / name}.nii.gz must hold whole numbers; got {array.dtype}: attack anew")
-    labels = {name: array.astype(np.uint16, copy=False) for name, array in labels.items()}
+    labels = {name: np.asarray(array, np.uint16) for name, array in labels.items()}
     stored = folder / PATH_FILE
     bundle = Bundle(
         folder=folder,
         record=record,
         grid=grid,
-        perturbed=perturbed.astype(np.int16, copy=False),
-        displacement_mm=displacement.astype(np.float32, copy=False),
-        appearance=appearance.astype(np.float32, copy=False),
+        perturbed=np.asarray(perturbed, np.int16),
+        displacement_mm=np.asarray(displacement, np.float32),
+        appearance=np.asarray(appearance, np.float32),
         clean_labels=labels["clean_segmentation"],
         attacked_labels=labels["attacked_segmentation"],
         reference=labels["reference"],
@@ -167,21 +167,26 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def _read(folder: Path, name: str, grid: Grid | None, whose: str) -> tuple[NDArray[Any], Grid]:
     """The image ``name`` and its grid, which is that of ``whose`` where one is given."""
+    image = read_stored(folder, name)
+    own = grid_of(image)
+    if grid is not None and not own.matches(grid):
+        raise ValueError(
+            f"{folder / name}.nii.gz lies on another grid ({_said(own)}) than {whose} ({_said(grid)}): "
+            f"{'give the CT that was attacked' if whose == 'the CT' else 'copy the bundle anew, or attack anew'}"
+        )
+    return np.asarray(sitk.GetArrayFromImage(image)), own if grid is None else grid
+
+
+def read_stored(folder: Path, name: str) -> sitk.Image:
+    """A bundle's image ``name``; a ValueError of one line where it is missing or cannot be read."""
     path = folder / f"{name}.nii.gz"
     if not path.is_file():
         raise ValueError(f"the bundle has no {path.name} in {folder}: copy it whole, or attack anew")
     try:
         check_nifti(path)  # what is cut off, ITK fills with zeros
-        image = sitk.ReadImage(str(path))
+        return sitk.ReadImage(str(path))
     except RuntimeError as fault:
         raise ValueError(f"{path} cannot be read as an image: copy the bundle anew, or attack anew") from fault
-    own = grid_of(image)
-    if grid is not None and not own.matches(grid):
-        raise ValueError(
-            f"{path} lies on another grid ({_said(own)}) than {whose} ({_said(grid)}): "
-            f"{'give the CT that was attacked' if whose == 'the CT' else 'copy the bundle anew, or attack anew'}"
-        )
-    return np.asarray(sitk.GetArrayFromImage(image)), own if grid is None else grid
 
 
 def _said(grid: Grid) -> str:

@@ -26,8 +26,8 @@ class StrengthChart:
 def strength_svg(chart: StrengthChart) -> Markup:
     """Dice against strength, with the Dice asked for, the result, and the random control of the same size."""
     values = [dice for _, dice in chart.points] + [chart.target, chart.control, chart.found[1]]
-    low, high = np.floor(min(values) * 10) / 10, np.ceil(max(values) * 10) / 10
-    low, high = float(max(0.0, low)), float(min(1.0, max(high, low + 0.1)))
+    low = min(0.9, float(np.floor(min(values) * 10)) / 10)
+    high = max(low + 0.1, float(np.ceil(max(values) * 10)) / 10)
 
     def x(strength: float) -> float:
         return _LEFT + strength * (_WIDTH - _LEFT - _RIGHT)

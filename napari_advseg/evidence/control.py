@@ -23,16 +23,13 @@ def control_parameters(result: AttackResult, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     parts = [_random_phases(part.cpu(), generator) for part in synthesis.split(result.parameters * result.strength)]
     parameters = torch.cat([part.flatten() for part in parts]).to(result.parameters.device)
-    wanted_mm = float(result.displacement_mm.max(initial=0.0))
-    wanted_hu = float(abs(result.appearance).max(initial=0.0))
+    wanted_mm, wanted_hu = float(result.displacement_mm.max()), float(abs(result.appearance).max())
     for _ in range(_SCALINGS):
         mm, hu = synthesis.largest(parameters)
-        scales = [
-            (wanted_mm / mm if mm > 0 else 0.0) if moves else (wanted_hu / hu if hu > 0 else 0.0)
-            for moves in _is_velocity(synthesis)
-        ]
-        for part, scale in zip(synthesis.split(parameters), scales, strict=True):
-            part *= min(scale, 4.0)
+        for part, moves in zip(synthesis.split(parameters), _is_velocity(synthesis), strict=True):
+            wanted, found = (wanted_mm, mm) if moves else (wanted_hu, hu)
+            if found > 0:
+                part *= min(wanted / found, 4.0)
     return synthesis.project(parameters)
 
 

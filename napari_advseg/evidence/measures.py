@@ -80,13 +80,12 @@ def noise_ratio(clean: NDArray[np.float32], perturbed: NDArray[np.float32]) -> f
     flat = np.ones(clean.shape, bool)
     for hu in (clean, perturbed):
         smooth = ndimage.uniform_filter(hu, (1, 5, 5))
-        flat &= (
-            (smooth > _FLAT[0]) & (smooth < _FLAT[1]) & (np.abs(ndimage.gaussian_gradient_magnitude(smooth, 1.0)) < 15)
-        )
-    powers = [
-        float(np.square(ndimage.convolve(hu, kernel)[flat]).mean()) if flat.any() else 0.0 for hu in (clean, perturbed)
-    ]
-    return powers[1] / powers[0] if powers[0] > 0 else 1.0
+        steep = ndimage.gaussian_gradient_magnitude(smooth, 1.0)
+        flat &= (smooth > _FLAT[0]) & (smooth < _FLAT[1]) & (steep < 15)
+    if not flat.any():
+        return 1.0
+    before, after = (float(np.square(ndimage.convolve(hu, kernel)[flat]).mean()) for hu in (clean, perturbed))
+    return after / before if before > 0 else 1.0
 
 
 def ssim(clean: NDArray[np.float32], perturbed: NDArray[np.float32]) -> float:

@@ -89,7 +89,7 @@ def hd95_mm(one: NDArray[np.bool_], other: NDArray[np.bool_], grid: Grid) -> flo
     """
     if not (one.any() and other.any()):
         return None
-    box = Region.around(one | other, grid, (0.0, 0.0, 0.0)).slices
+    box = Region.around(one | other, grid).slices
     structure = ndimage.generate_binary_structure(3, 1)
     for axis, voxels in enumerate(grid.shape):
         if voxels == 1:

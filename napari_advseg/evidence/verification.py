@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..attacks import Repeats, organ_dice
 from ..networks import SegmentationNetwork
 from ..synthesis import jacobian_range
-from ..volume import Region, Volume, check_nifti, hidden_nan, read_ct
+from ..volume import Region, Volume, hidden_nan, read_ct
 from ..volume.reading import grid_of, image_on
-from .bundle_reading import RECORD, read_record
+from .bundle_reading import RECORD, read_record, read_stored
 from .record_schema import Claims, check_claims
 
 _IMAGES = (
@@ -61,7 +61,7 @@ def verify_bundle(
     """
     bundle = Path(bundle)
     record = _record(bundle)
-    images = {name: _image(bundle / f"{name}.nii.gz") for name in _IMAGES}
+    images = {name: _image(bundle, name) for name in _IMAGES}
     if images["displacement"].GetNumberOfComponentsPerPixel() != 3:
         raise ValueError(f"{bundle / 'displacement.nii.gz'} must hold three components per voxel (mm, LPS)")
     if ct is None:
@@ -97,12 +97,8 @@ def _record(bundle: Path) -> dict[str, Any]:
     return record
 
 
-def _image(path: Path) -> sitk.Image:
-    try:
-        check_nifti(path)
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as fault:
-        raise ValueError(f"{path} is missing or cannot be read") from fault
+def _image(bundle: Path, name: str) -> sitk.Image:
+    image, path = read_stored(bundle, name), bundle / f"{name}.nii.gz"
     if bad := hidden_nan(path, image):
         raise ValueError(f"{path} holds {bad} NaN or infinite numbers: attack anew")
     return image

@@ -67,7 +67,9 @@ class Region:
         return region
 
     @classmethod
-    def around(cls, mask: NDArray[np.bool_], grid: Grid, margin_mm: tuple[float, float, float]) -> Region:
+    def around(
+        cls, mask: NDArray[np.bool_], grid: Grid, margin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    ) -> Region:
         """The box around ``mask``, grown on each side by ``margin_mm`` (z, y, x), kept inside the grid."""
         if not mask.any():
             raise ValueError(

@@ -129,3 +129,21 @@ def test_two_steps_beyond_the_target_that_are_alike_end_the_search_and_two_short
     assert reached.settled(measured(0.31, 1.03))
     assert not short.settled(measured(0.27, 1.0))
     assert not short.settled(measured(0.275, 1.0))
+
+
+@pytest.mark.parametrize("scale", [1e-18, 1e-6, 1e6])
+def test_a_step_is_the_same_for_every_unit_of_the_gradient(scale: float) -> None:
+    """However faint a network answers: the step that brings the drop is as much larger."""
+    gradient = torch.randn(24, generator=torch.Generator().manual_seed(1))
+    ascent = ascent_over((3, 2, 2, 2))
+    one, other = (ascent.step(torch.zeros(24), gradient * by, 0.1 * by) for by in (1.0, scale))
+    assert torch.allclose(one, other, rtol=1e-4)
+
+
+def test_the_size_at_the_target_is_told_by_a_little_less_than_the_square() -> None:
+    for size, leads in ((1.055, False), (1.073, True)):
+        promising = Promising(0.3)
+        short = measured(0.27, 1.0)
+        promising.settled(measured(0.3, size))
+        promising.settled(short)
+        assert (promising.leader is short) is leads

@@ -111,3 +111,39 @@ def test_no_law_is_steeper_or_flatter_than_is_sensible() -> None:
     assert meeting_strength(steep, 0.9, 1.0, 0.25) == pytest.approx(0.5 ** (1 / 6))
     flat = {0.0: 0.0, 0.1: 0.4999, 1.0: 0.5}
     assert meeting_strength(flat, 0.1, 1.0, 0.49995) == pytest.approx((0.49995 / 0.5) ** 5)
+
+
+def test_no_change_at_all_may_be_the_nearest() -> None:
+    walk = Walk(lambda s: 0.9, 0.3, most=2)
+    assert walk.tried == [0.5, 0.75]
+    assert walk.strength == 0.0
+
+
+def test_nothing_is_looked_for_where_nothing_is_asked_for() -> None:
+    assert Walk(lambda s: 0.5 * s, 0.0).strength == 0.0
+
+
+def test_a_new_strength_keeps_off_both_ends_of_what_is_left() -> None:
+    """The power law points at an end, from which little would be learnt: a fiftieth of the way is gone at least."""
+    high = Walk(lambda s: 0.1 if s < 1 else 0.5001, 0.5, precision=1e-6, samples=(), most=1)
+    assert high.tried == pytest.approx([0.98])
+    low = Walk(lambda s: 0.4999 if s == 0.5 else 0.9, 0.5, precision=1e-6, samples=(0.5,), most=2)
+    assert low.tried == pytest.approx([0.5, 0.51])
+
+
+def test_where_one_end_stays_for_two_steps_the_middle_is_looked_at() -> None:
+    walk = Walk(lambda s: 0.05 * s if s < 0.6 else 0.9, 0.3, precision=0.0, samples=(), most=6)
+    low, high, ends = 0.0, 1.0, ""
+    for strength in walk.tried:
+        if ends[-2:] in ("ll", "hh"):
+            assert strength == pytest.approx((low + high) / 2)
+        if walk.drops[strength] >= 0.3:
+            high, ends = strength, ends + "h"
+        else:
+            low, ends = strength, ends + "l"
+    assert {"ll", "hh"} & {ends[at : at + 2] for at in range(len(ends) - 2)}
+
+
+def test_a_smaller_drop_beyond_the_point_tells_nothing_of_the_law() -> None:
+    assert meeting_strength({0.0: 0.0, 0.5: 0.4, 1.0: 0.3}, 0.0, 0.5, 0.1) == pytest.approx(0.25)
+    assert meeting_strength({0.0: 0.0, 0.5: 0.4, 0.7: 0.3, 1.0: 0.8}, 0.0, 0.5, 0.1) == pytest.approx(0.125)

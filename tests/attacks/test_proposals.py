@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from toy_networks import graded_ct, threshold_network
+from toy_targets import finish, spread_target
 
 from napari_advseg.attacks import (
-    AttackResult,
     Cancelled,
     CancelToken,
     SearchSettings,
     Target,
-    score_organs,
     search,
     set_strength,
 )
-from napari_advseg.synthesis import Budget, Kind, Synthesis
-from napari_advseg.volume import Region
-
-
-def target_of(hu: float = 15.0) -> tuple[Target, np.ndarray]:
-    """An organ whose voxels lie evenly up to 12 HU above the threshold."""
-    network, (ct, reference) = threshold_network(), graded_ct()
-    ct.hu[reference > 0] = 51 + np.round(12 * np.random.default_rng(0).random(int(reference.sum())))
-    placed = network.on(ct.grid)
-    clean = placed.labels(torch.from_numpy(ct.hu))
-    kind = Kind(deformation=False, appearance_mm=(6.0,))
-    synthesis = Synthesis(ct, Region.whole(ct.grid), Budget(5.0, hu), kind, torch.device("cpu"))
-    return Target(placed, synthesis, reference, score_organs(network.card.labels, clean, reference)), clean
 
 
 def pattern(target: Target) -> torch.Tensor:
@@ -38,19 +22,10 @@ def pattern(target: Target) -> torch.Tensor:
     return torch.rand(target.synthesis.size, generator=generator) * -2
 
 
-def finish(steps) -> tuple[AttackResult, list]:
-    told = []
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as end:
-            return end.value, told
-
-
 @pytest.mark.parametrize("scale", [0.25, 1.0])
 @pytest.mark.parametrize("drop", [0.15, 0.3])
 def test_it_hits_without_a_gradient_in_few_passes(drop: float, scale: float) -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     shape, asked = pattern(target), []
 
     def propose(wanted: float) -> torch.Tensor:
@@ -72,7 +47,7 @@ def test_it_hits_without_a_gradient_in_few_passes(drop: float, scale: float) -> 
 
 
 def test_with_one_pass_the_first_proposal_is_only_measured() -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     shape = pattern(target)
     result, told = finish(
         set_strength(target, SearchSettings(0.3), lambda _: shape * 0.05, clean, CancelToken(), most=1)
@@ -85,7 +60,7 @@ def test_with_one_pass_the_first_proposal_is_only_measured() -> None:
 
 
 def test_a_proposal_that_falls_short_is_asked_for_more_but_never_beyond_the_greatest() -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     shape, asked = pattern(target), []
 
     def propose(wanted: float) -> torch.Tensor:
@@ -99,7 +74,7 @@ def test_a_proposal_that_falls_short_is_asked_for_more_but_never_beyond_the_grea
 
 
 def test_a_proposal_that_costs_enough_is_not_asked_for_again() -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     shape, asked = pattern(target), []
 
     def propose(wanted: float) -> torch.Tensor:
@@ -114,7 +89,7 @@ def test_a_proposal_that_costs_enough_is_not_asked_for_again() -> None:
 
 
 def test_the_best_is_a_hit_and_of_hits_the_smallest() -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     result, _ = finish(search(target, SearchSettings(0.2), clean, CancelToken()))
     assert abs(result.achieved_drop - 0.2) <= 0.005
     assert result.size == pytest.approx(target.measure(result.parameters, result.strength).size, rel=1e-5)
@@ -124,7 +99,7 @@ def test_the_best_is_a_hit_and_of_hits_the_smallest() -> None:
     "fault", [RuntimeError("the device is gone"), MemoryError(), ValueError("bad"), OSError("gone")]
 )
 def test_a_fault_after_a_measurement_keeps_the_best_so_far(fault: Exception, monkeypatch) -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     real, calls = target.measure_with_gradient, []
 
     def measure(parameters: torch.Tensor):
@@ -143,7 +118,7 @@ def test_a_fault_after_a_measurement_keeps_the_best_so_far(fault: Exception, mon
 
 
 def test_stopping_before_anything_is_measured_raises() -> None:
-    target, clean = target_of()
+    target, clean = spread_target()
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
@@ -151,6 +126,6 @@ def test_stopping_before_anything_is_measured_raises() -> None:
 
 
 def test_a_target_needs_organs_and_a_region_that_the_network_is_shown() -> None:
-    target, _ = target_of()
+    target, _ = spread_target()
     with pytest.raises(ValueError, match="no organ"):
         Target(target.placed, target.synthesis, target.reference, ())

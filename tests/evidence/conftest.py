@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from napari_advseg.attacks import CancelToken
 from napari_advseg.case import AttackRequest, CaseRequest, Finding, finish, run, save_finding
@@ -33,3 +34,17 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Phantom:
     wanted = AttackRequest(drop=0.3, attacker="phantom2d", generated="strength")
     finding = finish(run(request, wanted, CancelToken()))
     return Phantom(ct, finding, save_finding(finding, folder / "bundle"))
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Every figure that is saved, with all that it holds."""
+    kept: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *given: object, **options: object) -> None:
+        kept.append(figure)
+        save(figure, *given, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return kept

@@ -99,3 +99,78 @@ def test_a_strip_is_to_scale_from_zero(values: list[float]) -> None:
     assert said == f"Largest shift: median {np.median(values):.2f} mm, {min(values):.2f} to {max(values):.2f} mm"
     ends = [text for _, _, text in texts(svg)][-2:]
     assert ends == [f"{low:.2f}", f"{high:.2f} mm"]
+
+
+def chart(*dice: float, target: float = 0.5, control: float = 0.5) -> str:
+    strengths = np.linspace(0, 1, len(dice))
+    points = tuple((float(s), d) for s, d in zip(strengths, dice, strict=True))
+    return str(strength_svg(StrengthChart(points, points[-1], target, control)))
+
+
+def ticks(svg: str) -> list[tuple[float, float]]:
+    """(y, Dice) of the lines across, from the lowest Dice up."""
+    values = [float(text) for _, _, text in texts(svg) if re.fullmatch(r"[\d.]+", text)]
+    lines = attributes(svg, "line", "grid")
+    return [(float(line["y1"]), value) for line, value in zip(lines, values, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("dice", "low", "high"),
+    [((0.54, 0.41), 0.4, 0.6), ((0.95, 0.31), 0.3, 1.0), ((1.0, 0.0), 0.0, 1.0), ((0.5, 0.5), 0.5, 0.6),
+     ((0.45, 0.52), 0.4, 0.6), ((1.0, 1.0), 0.9, 1.0)],
+)  # fmt: skip
+def test_the_axis_fills_the_chart_from_tenth_to_tenth(dice: tuple[float, ...], low: float, high: float) -> None:
+    """The lowest Dice stands on the axis of the strengths, the highest at the top, whatever they are."""
+    whole = chart(0.0, 1.0)
+    bottom, top = ticks(whole)[0][0], ticks(whole)[-1][0]
+    svg = chart(*dice, target=dice[0], control=dice[1])
+    drawn = attributes(svg, "polyline", "path")[0]["points"].split()
+    for value, point in zip(dice, drawn, strict=True):
+        y = bottom + (value - low) / (high - low) * (top - bottom)
+        assert float(point.split(",")[1]) == pytest.approx(y, abs=0.11)
+    assert 0 < top < 30
+    labels = [y for _, y, text in texts(svg) if text in ("0", "0.25", "0.75", "1")]
+    assert labels[0] > bottom
+    assert max(y for _, y, _ in texts(svg)) < float(attributes(svg, "svg")[0]["viewBox"].split()[3])
+
+
+def test_no_line_is_drawn_below_the_axis() -> None:
+    found = ticks(chart(0.95, 0.12, target=0.3))
+    assert [value for _, value in found] == [0.2, 0.4, 0.6, 0.8, 1.0]
+    assert all(y <= ticks(chart(0.0, 1.0))[0][0] for y, _ in found)
+    assert [value for _, value in ticks(chart(0.95, 0.45))] == [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # six tenths: each
+
+
+def test_a_label_stands_beside_what_it_names() -> None:
+    svg = chart(0.8, 0.6, target=0.7)
+    line = attributes(svg, "line", "grid")[0]
+    beside = [(x, y) for x, y, text in texts(svg) if re.fullmatch(r"0\.[5-9]|1\.0", text) and x < float(line["x1"])]
+    assert len(beside) == len(ticks(svg))
+    for (x, baseline), (y, _) in zip(beside, ticks(svg), strict=True):
+        assert 0 < float(line["x1"]) - x < 15
+        assert 0 < baseline - y < 9  # a digit is about as high: the line runs through its middle
+    (name,) = [(x, y) for x, y, text in texts(svg) if text == "strength of the change"]
+    assert name[0] == pytest.approx((float(line["x1"]) + float(line["x2"])) / 2, abs=0.1)
+    below = max(y for _, y, text in texts(svg) if text == "0.25")
+    assert name[1] - below >= 14  # under the numbers
+
+
+def test_a_strip_s_parts_do_not_run_into_each_other() -> None:
+    svg = str(strip_svg("Dice <drop>", [0.1, 0.3, 0.2], "", 3))
+    width, height = (float(n) for n in attributes(svg, "svg")[0]["viewBox"].split()[2:])
+    base = attributes(svg, "line", "grid")[0]
+    assert float(base["x1"]) == width - float(base["x2"]) > 5  # a dot has its place on both sides
+    dots = attributes(svg, "circle", "dot")
+    mark = attributes(svg, "line", "median")[0]
+    above, *ends = [y for _, y, _ in texts(svg)]
+    assert above + 4 < float(mark["y1"]) <= float(base["y1"]) - float(dots[0]["r"])
+    assert float(base["y1"]) - float(mark["y1"]) == float(mark["y2"]) - float(base["y1"])
+    assert all(float(mark["y2"]) + 8 < y < height for y in ends)
+    assert [text for _, _, text in texts(svg)][-2:] == ["0.000", "0.300"]
+    assert "Dice &lt;drop&gt;" in svg
+    assert "<drop>" not in svg
+
+
+def test_a_strip_of_equal_values_has_a_scale() -> None:
+    for value, ends in ((0.0, ["0.0", "1.0"]), (-2.0, ["-2.0", "-1.0"]), (3.0, ["0.0", "3.0"])):
+        assert [text for _, _, text in texts(str(strip_svg("Shift", [value] * 2, "", 1)))][-2:] == ends

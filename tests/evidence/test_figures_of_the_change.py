@@ -97,3 +97,31 @@ def test_newly_wrong_is_what_the_attack_alone_made_wrong() -> None:
     made = newly_wrong(replace(result, clean_labels=clean, attacked_labels=attacked, moved_reference=moved))
     assert made.flat[: len(cases)].tolist() == list(cases.values())
     assert not made.flat[len(cases) :].any()
+
+
+def test_ssim_of_flat_images_is_that_of_their_brightness() -> None:
+    """Where nothing has a texture, all that is left of the definition is the term of the means, with its 0.01."""
+    low, high = SOFT_TISSUE
+    dark = np.full((2, 20, 20), low, np.float32)
+    added = 0.05
+    assert ssim(dark, dark + added * (high - low)) == pytest.approx(0.01**2 / (added**2 + 0.01**2), rel=1e-4)
+
+
+def test_ssim_of_a_texture_that_only_one_has_is_that_of_its_contrast() -> None:
+    """A checkerboard is blurred to nothing, and its square is not: the term of the contrasts alone, with its 0.03."""
+    low, high = SOFT_TISSUE
+    flat = np.full((1, 60, 60), (low + high) / 2, np.float32)
+    contrast = 0.02
+    board = (np.indices(flat.shape).sum(0) % 2 * 2 - 1).astype(np.float32)
+    known = 0.03**2 / (contrast**2 + 0.03**2)
+    assert ssim(flat, flat + contrast * (high - low) * board) == pytest.approx(known, rel=0.01)
+
+
+def test_noise_is_judged_only_where_both_are_soft_tissue_around() -> None:
+    """Two slices of noise; in one of them the perturbed CT has become bone, and counts no more."""
+    clean = noisy(80)
+    perturbed = clean.copy()
+    perturbed[:3] = 600 + 3 * (clean[:3] - 80)
+    perturbed[3:] = 80 + 0.5 * (clean[3:] - 80)
+    assert noise_ratio(clean, perturbed) == pytest.approx(0.25, rel=1e-3)
+    assert noise_ratio(perturbed, clean) == pytest.approx(4.0, rel=1e-3)

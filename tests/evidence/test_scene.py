@@ -76,27 +76,12 @@ def test_a_little_around_the_region_is_drawn_and_nothing_beyond_the_ct() -> None
     assert drawn_region(inner) == Region((1, 2, 0), (11, 24, 24))
 
 
-class Drawn:
-    """What a figure holds, kept when it is saved."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.figure: Figure | None = None
-        save = Figure.savefig
-
-        def keep(figure: Figure, *given: object, **options: object) -> None:
-            self.figure = figure
-            save(figure, *given, **options)
-
-        monkeypatch.setattr(Figure, "savefig", keep)
-
-
-def test_the_drawn_figures_are_those_of_the_result(tmp_path, monkeypatch) -> None:
+def test_the_drawn_figures_are_those_of_the_result(tmp_path, drawn: list[Figure]) -> None:
     finding = toy_finding()
     result, evidence = finding.result, finding.evidence
-    drawn = Drawn(monkeypatch)
     assert draw_figure(result, evidence, tmp_path / "f.png") == tmp_path / "f.png"
     assert (tmp_path / "f.png").stat().st_size > 10_000
-    made = drawn.figure
+    (made,) = drawn
     axes = np.array(made.axes[:15]).reshape(3, 5)
     scene = figure._Scene(result)
     for row, (plane, axis) in enumerate((("axial", 0), ("coronal", 1), ("sagittal", 2))):

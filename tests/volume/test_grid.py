@@ -95,5 +95,6 @@ def test_the_box_around_labels_grows_by_millimetres_and_stays_inside() -> None:
     mask = np.zeros(grid.shape, bool)
     mask[4:6, 10:12, 2:9] = True
     assert Region.around(mask, grid, (10.0, 4.0, 5.0)) == Region((2, 8, 0), (8, 14, 14))
+    assert Region.around(mask, grid) == Region((4, 10, 2), (6, 12, 9))
     with pytest.raises(ValueError, match="no voxel"):
         Region.around(np.zeros(grid.shape, bool), grid, (1.0, 1.0, 1.0))

@@ -1,0 +1,124 @@
+"""The course of a search where the drop is a known law of one parameter: every step can be told beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, pairwise
+
+import numpy as np
+import pytest
+from toy_targets import LawTarget, finish, scripted, spread_target
+
+from napari_advseg.attacks import CancelToken, SearchSettings, search
+from napari_advseg.attacks.search import _Run
+
+
+def descent(target: LawTarget, drop: float, **settings: float) -> list[float]:
+    """The parameter at every step."""
+    run = _Run(target.as_target, SearchSettings(drop, **settings))
+    list(run.descend(target.synthesis.zeros()))
+    return target.stepped
+
+
+def linear(slope: float) -> LawTarget:
+    return LawTarget(lambda parameter: (slope * parameter, max(parameter, 1e-3)))
+
+
+def asked_for(drops: tuple[float, ...], sizes: Iterator[float] | None = None, drop: float = 0.36) -> list[float]:
+    """What each step adds to what is left of the parameter after it has decayed and the gradient has made up for it."""
+    return [b - a for a, b in pairwise(descent(LawTarget(scripted(*drops, sizes=sizes)), drop))]
+
+
+def smaller() -> Iterator[float]:
+    """Sizes that become smaller with every step, so that the search goes on."""
+    return (0.9**number for number in count())
+
+
+def test_the_target_is_gone_to_in_thirds() -> None:
+    assert descent(linear(1.0), 0.36)[:4] == pytest.approx([0.0, 0.12, 0.24, 0.36])
+
+
+def test_the_target_is_gone_back_to_in_thirds() -> None:
+    steps = asked_for((0.9, 0.78, 0.66))
+    assert steps[0] == pytest.approx(-0.12)
+
+
+def test_what_a_step_has_brought_corrects_the_next_ones_and_a_lasting_shortfall_is_aimed_beyond() -> None:
+    """At four fifths of what is asked for: a step more is taken, and half of what is missing in the end is added."""
+    steps = descent(linear(0.8), 0.36)
+    assert steps[1:5] == pytest.approx([0.12, 0.12 + 0.15, 0.27 + 0.15, 0.42 + (0.024 + 0.012) / 0.8])
+
+
+def test_a_step_corrects_by_no_more_than_a_factor_of_two() -> None:
+    assert asked_for((0.0, 0.336))[:2] == pytest.approx([0.12, (0.024 + 0.012) / 2])
+    assert asked_for((0.0, 0.012))[:2] == pytest.approx([0.12, 0.12 * 2])
+
+
+def test_all_corrections_together_have_bounds() -> None:
+    never = asked_for((0.0, 0.001))
+    assert never[:6] == pytest.approx([0.12, 0.24, 0.48, 0.6, 0.6, 0.6])
+    always = asked_for((0.0, 0.24, 0.48, 0.24, 0.24))
+    assert always[:4] == pytest.approx([0.12, 0.12 / 2, -0.12 / 4, 0.12 / 5])
+
+
+def test_a_step_that_asked_for_little_corrects_nothing() -> None:
+    asked = asked_for((0.0, 0.35, 0.2))
+    assert asked[:3] == pytest.approx([0.12, 0.015 / 2, 0.12 / 2])
+
+
+@pytest.mark.parametrize(("drop", "sign"), [(0.32, 1), (0.40, -1)])
+def test_the_aim_is_never_more_than_three_hundredths_off(drop: float, sign: int) -> None:
+    """The steps are asked for 0.06 and then for 0.07 for ever, and each brings nothing."""
+    asked = asked_for((drop,), smaller())
+    assert asked[:4] == pytest.approx([sign * step for step in (0.06, 0.07 * 2, 0.07 * 4, 0.07 * 5)], rel=1e-4)
+
+
+def test_far_from_the_target_the_aim_is_the_target() -> None:
+    """With 0.06, half a step, or more missing nothing is added to it."""
+    assert asked_for((0.29, 0.29), smaller())[:2] == pytest.approx([0.07, 0.07 * 2], rel=1e-4)
+
+
+@pytest.mark.parametrize("gradient", [0.0, float("nan"), float("inf")])
+def test_a_gradient_that_leads_nowhere_ends_the_descent(gradient: float) -> None:
+    assert descent(LawTarget(scripted(0.1), gradient), 0.3) == [0.0]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 14])
+def test_out_of_reach_every_step_is_taken(steps: int) -> None:
+    assert len(descent(LawTarget(scripted(0.01)), 0.3, steps=steps)) == steps
+    assert SearchSettings(0.3).steps == 14
+
+
+def test_the_descent_sets_out_from_where_it_is_told_to() -> None:
+    target = linear(1.0)
+    finish(search(target.as_target, SearchSettings(0.3), target.reference, CancelToken(), target.synthesis.zeros() + 9))
+    assert target.stepped[0] == 9
+
+
+def test_a_change_that_costs_too_much_is_taken_back_where_the_promising_one_stays_short() -> None:
+    """A change that is made stronger costs 0.265 for a long time; the descent leaps over that once."""
+
+    def law(parameter: float) -> tuple[float, float]:
+        if parameter > 0.47:
+            return 0.57 * parameter, 5.0
+        return min(parameter, 0.265), max(parameter, 1e-3)
+
+    target = LawTarget(law)
+    result, told = finish(search(target.as_target, SearchSettings(0.3), target.reference, CancelToken()))
+    assert target.stepped[-1] > 0.47
+    assert float(result.parameters) == pytest.approx(target.stepped[-1])
+    assert abs(result.achieved_drop - 0.3) <= 0.0025
+    assert result.strength == pytest.approx(0.3 / (0.57 * target.stepped[-1]), abs=0.01)
+    assert [one.text for one in told].count("Making it a little stronger") == 3
+    assert told[-1].text == "Setting the strength"
+
+
+def test_anything_up_to_the_clean_dice_may_be_asked_for() -> None:
+    target, clean = spread_target()
+    most = float(np.mean([organ.clean for organ in target.organs]))
+    assert next(search(target, SearchSettings(most), clean, CancelToken())).fraction == 0
+    with pytest.raises(ValueError, match="the clean Dice of the chosen organs"):
+        next(search(target, SearchSettings(most + 1e-6), clean, CancelToken()))
+    for nothing in (0.0, -0.1):
+        with pytest.raises(ValueError, match="the clean Dice of the chosen organs"):
+            next(search(target, SearchSettings(nothing), clean, CancelToken()))
