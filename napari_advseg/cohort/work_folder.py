@@ -237,6 +237,11 @@ def without_paths_of(finding: Finding, case_id: str) -> Finding:
     return replace(finding, case=case, result=replace(finding.result, ct=ct))
 
 
+def is_work_folder(folder: Path) -> bool:
+    """Whether a folder is the work folder of a list, a cohort's among them."""
+    return (folder / _FILE).is_file()
+
+
 def place_of_list(folder: Path) -> Path:
     """The folder or CSV that a work folder is about; one of that name beside it where both were moved.
 

@@ -2,6 +2,7 @@
 
 from .driving import StudySummary, run_study
 from .executors import ClusterLostError, Executor, InProcess
+from .pipeline import run_cohort
 from .request import StudyRequest
 from .task import NetworkSpec, Task
 from .task_record import TaskRecord, TaskStore
@@ -17,6 +18,7 @@ __all__ = [
     "Task",
     "TaskRecord",
     "TaskStore",
+    "run_cohort",
     "run_study",
     "run_task",
 ]

@@ -99,7 +99,7 @@ def run_study(
     OSError
         The work folder cannot be written to.
     """
-    with work.working(), work.many_cases():
+    with work.working():
         run = _Run(request, jobs, work, executor)
         try:
             yield from run.steps(cancel)
