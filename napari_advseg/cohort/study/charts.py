@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from .statistics import Values
 
-_WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BOTTOM = 560, 150, 16, 34, 24, 34
+_WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BOTTOM = 560, 150, 24, 34, 24, 48
 _MOST_DOTS = 200  # more would be a bar of ink, and a large page
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -47,7 +47,8 @@ def spread_svg(title: str, rows: Sequence[tuple[str, Values, str]], unit: str, d
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         value = low + share * (high - low)
         parts.append(f'<text x="{x(value):.1f}" y="{base + 14}" text-anchor="middle">{value:.{digits}f}</text>')
-    parts.append(f'<text x="{_LEFT - 8}" y="{base + 14}" text-anchor="end">{escape(unit)}</text></svg>')
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    parts.append(f'<text x="{middle:.1f}" y="{base + 32}" text-anchor="middle">{escape(unit)}</text></svg>')
     return Markup("".join(parts))
 
 

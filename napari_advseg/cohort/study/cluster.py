@@ -116,6 +116,8 @@ class DaskCluster:
         self._attempt = 0
         self._asked = 0.0
         self._known: tuple[int, int] = (1, 1)
+        if scheduler.endswith(".json") and not Path(scheduler).is_file():
+            raise ClusterLostError(f"there is no scheduler file {scheduler}: start the scheduler with it")
         self._client: Client = self._connected(_CONNECT_S)
 
     @property
@@ -195,8 +197,6 @@ class DaskCluster:
         given = (
             {"scheduler_file": self._scheduler} if self._scheduler.endswith(".json") else {"address": self._scheduler}
         )
-        if "scheduler_file" in given and not Path(self._scheduler).is_file() and patience_s <= _CONNECT_S:
-            raise ClusterLostError(f"there is no scheduler file {self._scheduler}: start the scheduler with it")
         until = time.monotonic() + patience_s
         while True:
             try:

@@ -128,13 +128,13 @@ class _Run:
         tasks = self.request.tasks(self.jobs, self.work)
         exhausted = False
         while not exhausted or self.in_hand:
-            if cancel.cancelled:
-                raise Cancelled
             while not exhausted and self.executor.running() < self.executor.slots() and not cancel.cancelled:
                 exhausted = not self._submit_next(tasks)
             while self.again:
                 self.executor.submit(self.again.popleft())
             yield self.summary.progress(self.executor)
+            if cancel.cancelled:
+                raise Cancelled
             for ended in self.executor.collect(_WAIT_S) if self.in_hand else ():
                 self._take(ended)
         yield self.summary.progress(self.executor)

@@ -57,6 +57,8 @@ def fragility_svg(rows: Sequence[Hits]) -> bytes:
                 _draw(axis, own, aim, _ALL if number == 0 else organ_colour(number))
             axis.set_title(f"{panel[0]}, {panel[1]}", fontsize=9)
             axis.set_xlabel("Dice drop")
+            axis.set_xticks(sorted({row.kind.drop for row in rows}))
+            axis.set_xlim(left=0)
             axis.set_ylim(bottom=0)
             axis.spines[["top", "right"]].set_visible(False)
         axes[0].set_ylabel("smallest change that costs it\n(root mean square, units of the budget)")
@@ -72,7 +74,7 @@ def _draw(axis: object, rows: Sequence[Hits], aim: str, colour: str) -> None:
     if not shown:
         return
     drops, sizes = [row.kind.drop for row in shown], [row.size.value for row in shown]
-    # an interval that reaches infinity is drawn to its last number, with an arrow's head in the caption's words
+    # the part of an interval that is beyond the budget has no place in the figure; the data tells it by an empty cell
     below = [row.size.value - row.size.low for row in shown]
     above = [row.size.high - row.size.value if math.isfinite(row.size.high) else 0.0 for row in shown]
     name = "all organs" if aim == "all" else aim.replace("_", " ")

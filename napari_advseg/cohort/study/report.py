@@ -90,7 +90,7 @@ def _percent(interval: Interval) -> Markup:
     if math.isnan(interval.value):
         return Markup("–")
     value, low, high = (number(100 * one, 0) for one in (interval.value, interval.low, interval.high))
-    return Markup(f'{value} <span class="faint">({low} to {high})</span>')
+    return Markup(f'{value}<br><span class="faint">{low} to {high}</span>')
 
 
 def _p_value(p: float) -> str:
