@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,13 +120,8 @@ class DaskCluster:
         if scheduler.endswith(".json") and not Path(scheduler).is_file():
             raise ClusterLostError(f"there is no scheduler file {scheduler}: start the scheduler with it")
         self._client: Client = self._connected(_CONNECT_S)
-
-    @property
-    def dashboard(self) -> str:
-        """The address of Dask's dashboard; "" where bokeh, which draws it, is not installed."""
-        from importlib.util import find_spec
-
-        return str(self._client.dashboard_link) if find_spec("bokeh") is not None else ""
+        # bokeh draws it, and without it there is a page that says so
+        self.dashboard = str(self._client.dashboard_link) if find_spec("bokeh") is not None else ""
 
     def slots(self) -> int:
         return max(_FEWEST_IN_HAND, _PER_THREAD * self._size()[1])

@@ -75,6 +75,7 @@ class StudySummary:
         parts += [f"{self.failed} failed"] if self.failed else []
         workers = executor.workers()
         parts += [f"{workers} worker{'' if workers == 1 else 's'}"]
+        parts += [executor.dashboard] if executor.dashboard else []
         return Progress(", ".join(parts), self.settled / self.total, seconds_left=left)
 
 

@@ -34,7 +34,15 @@ class Ended:
 
 
 class Executor(Protocol):
-    """Does tasks in any order, several at a time."""
+    """Does tasks in any order, several at a time.
+
+    Parameters
+    ----------
+    dashboard
+        Where the tasks can be looked at; "" where they cannot.
+    """
+
+    dashboard: str
 
     def slots(self) -> int:
         """How many tasks it wants to have in hand."""
@@ -65,6 +73,8 @@ class Executor(Protocol):
 
 class InProcess:
     """One task after the other in this process."""
+
+    dashboard = ""
 
     def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel

@@ -62,8 +62,9 @@ def fragility_svg(rows: Sequence[Hits]) -> bytes:
             axis.set_ylim(bottom=0)
             axis.spines[["top", "right"]].set_visible(False)
         axes[0].set_ylabel("smallest change that costs it\n(root mean square, units of the budget)")
-        if panels:
-            axes[-1].legend(frameon=False, fontsize=8)
+        lines = {name: line for axis in axes for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+        if lines:
+            axes[-1].legend(list(lines.values()), list(lines), frameon=False, fontsize=8)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()
