@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...attacks import CancelToken
+from ...logs import without_paths
 from ...networks import working_devices
 from .executors import ClusterLostError, Ended, Executor, InProcess
 from .on_worker import work
@@ -72,11 +73,12 @@ def executor_for(
     elif "://" in scheduler or scheduler.endswith(".json"):
         if workers is not None:
             raise ValueError("--workers is of the scheduler 'local'; a scheduler elsewhere has its own workers")
-        cluster = DaskCluster(scheduler, patience_s)
-        try:
-            yield cluster
-        finally:
-            cluster.close()
+        with _quiet():
+            cluster = DaskCluster(scheduler, patience_s)
+            try:
+                yield cluster
+            finally:
+                cluster.close()
     else:
         raise ValueError(
             f"the scheduler is 'local', 'none', an address such as tcp://host:8786, or a scheduler's .json file; got "
@@ -96,6 +98,7 @@ def _local(workers: int, patience_s: float) -> Iterator[Executor]:
     ) as started:  # fmt: skip
         cluster = DaskCluster(started.scheduler_address, patience_s)
         try:
+            cluster.deaf_to_interrupts()
             yield cluster
         finally:
             cluster.close()
@@ -114,6 +117,7 @@ class DaskCluster:
         self._scheduler, self._patience_s = scheduler, patience_s
         self._stop_name = f"advseg-stop-{secrets.token_hex(8)}"
         self._tasks: dict[Future, Task] = {}
+        self._unsent: list[Task] = []
         self._attempt = 0
         self._asked = 0.0
         self._known: tuple[int, int] = (1, 1)
@@ -123,11 +127,25 @@ class DaskCluster:
         # bokeh draws it, and without it there is a page that says so
         self.dashboard = str(self._client.dashboard_link) if find_spec("bokeh") is not None else ""
 
+    def deaf_to_interrupts(self) -> None:
+        """Let workers in this terminal, those to come too, not die of Ctrl-C: the client hears it and ends them."""
+        from distributed import WorkerPlugin
+
+        class Deaf(WorkerPlugin):  # type: ignore[misc]  # defined here it travels whole, and the worker imports nothing for it
+            def setup(self, worker: object) -> None:
+                import signal
+                from contextlib import suppress
+
+                with suppress(ValueError):  # a worker in a thread
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        self._client.register_plugin(Deaf(), name="advseg-deaf-to-interrupts")
+
     def slots(self) -> int:
         return max(_FEWEST_IN_HAND, _PER_THREAD * self._size()[1])
 
     def running(self) -> int:
-        return len(self._tasks)
+        return len(self._tasks) + len(self._unsent)
 
     def workers(self) -> int:
         return self._size()[0]
@@ -135,20 +153,26 @@ class DaskCluster:
     def submit(self, task: Task) -> None:
         self._attempt += 1
         key = f"attack-{task.id}-{self._attempt}"
-        future = self._client.submit(work, task.model_dump_json(), self._stop_name, key=key, pure=False)
-        self._tasks[future] = task
+        try:
+            future = self._client.submit(work, task.model_dump_json(), self._stop_name, key=key, pure=False)
+        except Exception:  # the scheduler has gone away since; it is looked for where tasks are collected
+            self._unsent.append(task)
+        else:
+            self._tasks[future] = task
 
     def collect(self, timeout: float) -> list[Ended]:
         until = time.monotonic() + timeout
         while True:
             if not self._answers():
                 return self._taken_along()
-            ended = [self._ended(future) for future in list(self._tasks) if future.status != "pending"]
+            ended = [Ended(self._unsent.pop(), None) for _ in range(len(self._unsent))]
+            ended += [self._ended(future) for future in list(self._tasks) if future.status != "pending"]
             if ended or time.monotonic() > until:
                 return ended
             time.sleep(_POLL_S)
 
     def stop(self) -> None:
+        self._unsent.clear()
         if not self._tasks:
             return
         with suppress(Exception):  # the scheduler may be gone, which stops them too
@@ -165,13 +189,16 @@ class DaskCluster:
     def _ended(self, future: Future) -> Ended:
         task = self._tasks.pop(future)
         if future.status == "finished":
-            record, picture = future.result()
+            try:
+                record, picture = future.result(timeout=_CONNECT_S)
+            except Exception:  # what had the result was lost before it was fetched
+                return Ended(task, None)
             return Ended(task, TaskRecord.model_validate_json(record), picture)
         if future.status == "error":
             fault = future.exception()
             if type(fault).__name__ == "Cancelled":  # stopped by an event that is not this run's any more
                 return Ended(task, None)
-            why = "its worker was lost: killed, or out of memory" if _killed(fault) else f"{type(fault).__name__}"
+            why = "its worker was lost: killed, or out of memory" if _killed(fault) else without_paths(_told(fault))
             return Ended(task, None, lost=why)
         return Ended(task, None)  # lost or cancelled: the scheduler has forgotten it
 
@@ -220,6 +247,10 @@ class DaskCluster:
         from distributed import Event
 
         return Event(self._stop_name, client=self._client)
+
+
+def _told(fault: BaseException | None) -> str:
+    return f"the worker could not do it: {type(fault).__name__}: {fault}"
 
 
 def _killed(fault: BaseException | None) -> bool:

@@ -33,8 +33,9 @@ def work(content: str, stop: str) -> tuple[str, bytes]:
     def look(_: Progress) -> None:
         if time.monotonic() - asked[0] > _ASK_S:
             asked[0] = time.monotonic()
-            if event.is_set():
-                cancel.cancel()
+            with suppress(Exception):  # a scheduler that is gone is the client's to deal with, and no fault of the case
+                if event.is_set():
+                    cancel.cancel()
 
     record, picture = run_task(Task.model_validate_json(content), cancel, look, str(get_worker().name))
     return record.model_dump_json(), picture
