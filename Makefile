@@ -9,7 +9,7 @@ XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 DEBIAN := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
 	libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test test-quick lint audit fuzz mutants soak bench fixtures screenshot system clean
+.PHONY: demo test test-all test-quick lint audit fuzz mutants soak bench fixtures screenshot system clean
 
 demo: $(READY) system
 	$(BIN)/napari-advseg demo --out $(OUT)
@@ -22,8 +22,11 @@ test: $(READY) system
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --max-worker-restart 0 \
 		--no-loadscope-reorder $(ARGS)
 
+test-all:
+	$(MAKE) test ARGS="-m '' $(ARGS)"
+
 test-quick: $(READY)
-	$(BIN)/python -m pytest --ignore tests/viewer -m "not real" $(ARGS)
+	$(BIN)/python -m pytest --ignore tests/viewer -m "not real and not thorough" $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("advseg", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("advseg", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("advseg")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

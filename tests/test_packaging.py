@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NEEDED = {
     "napari_advseg/napari.yaml",
+    "napari_advseg/evidence/templates/page.css.j2",
     "napari_advseg/evidence/templates/report.html.j2",
+    "napari_advseg/cohort/study/templates/cohort.html.j2",
     "napari_advseg/py.typed",
     "napari_advseg/samples/phantom2d.safetensors",
     "napari_advseg/samples/phantom2d.yaml",

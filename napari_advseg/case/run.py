@@ -131,7 +131,7 @@ def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progres
         case.placed, result.synthesis, case.reference, [replace(o, attacked=o.clean) for o in result.organs]
     )
     meter = CostMeter(case.network.passes)
-    drops: list[float] = []
+    controls = []
     with case.network.stopping_at(cancel.check), result.synthesis.stopping_at(cancel.check):
         for draw in range(CONTROL_DRAWS):
             yield Progress(
@@ -139,7 +139,8 @@ def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progres
                 _SEARCH_SHARE + 0.1 * draw / CONTROL_DRAWS,
                 result.achieved_drop,
             )
-            drops.append(measure_control(target, result, draw))
+            measured = measure_control(target, result, draw)
+            controls.append((measured.drop, target.clean - measured.dice))  # without its volumes
     yield Progress("Measuring the change", 0.97, result.achieved_drop)
     spent, cost = meter.read(), result.cost
     total = replace(
@@ -148,7 +149,8 @@ def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progres
         seconds=round(cost.seconds + spent.seconds, 2),
         peak_memory_mb=spent.peak_memory_mb,
     )
-    return Finding(case, replace(result, cost=total), measure_evidence(result, drops))
+    drops, organ_drops = [drop for drop, _ in controls], [lost for _, lost in controls]
+    return Finding(case, replace(result, cost=total), measure_evidence(result, drops, organ_drops))
 
 
 def save_finding(finding: Finding, folder: str | Path) -> Path:

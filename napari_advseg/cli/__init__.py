@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from ..logs import start_log
-from . import attacking, checkpoints, doctor, pictures, reporting, training  # noqa: F401  each adds its commands
+from . import attacking, checkpoints, cohort, doctor, pictures, reporting, training  # noqa: F401  each adds its commands
 from .options import FAULT, WRONG_REQUEST, app
 from .running import say
 

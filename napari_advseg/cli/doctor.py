@@ -18,6 +18,7 @@ from .options import Json, app
 
 EXTRAS = {
     "viewer": ("napari", "magicgui", "qtpy", "superqt", "scikit-image"),
+    "cohort": ("distributed", "pyarrow", "bokeh"),
     "tensorboard": ("tensorboard",),
     "video": ("imageio-ffmpeg",),
     "nnunet": ("dynamic-network-architectures",),

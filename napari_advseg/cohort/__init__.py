@@ -8,7 +8,7 @@ from .listed import ListedCase
 from .lock import LockedError
 from .queue import CohortRequest, CohortSummary, attack_all
 from .status import CaseStatus, Outcome, State
-from .work_folder import WorkFolder
+from .work_folder import WorkFolder, is_work_folder, place_of_list
 
 __all__ = [
     "AttackJob",
@@ -22,8 +22,10 @@ __all__ = [
     "WorkFolder",
     "attack_all",
     "find_ct",
+    "is_work_folder",
     "lost_ct_line",
     "network_digest",
+    "place_of_list",
     "read_cases",
     "write_table",
 ]

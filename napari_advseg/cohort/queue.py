@@ -21,7 +21,7 @@ from .work_folder import WorkFolder
 
 _SURVEY_SHARE = 0.02  # of the progress bar
 _OPENING_SHARE = 0.1  # of a case's
-_FORESEEN = (ValueError, OSError, OutOfMemory, DeviceLost)
+FORESEEN = (ValueError, OSError, OutOfMemory, DeviceLost)
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -161,9 +161,9 @@ def _attack(
             work.forget(row)
             raise
         except Exception as fault:
-            if not isinstance(fault, _FORESEEN):
+            if not isinstance(fault, FORESEEN):
                 _log.exception("an attack failed in a way that nobody foresaw")
-            work.fail(row, _reason(fault), None if case is None else _clean_dice(case))
+            work.fail(row, reason_of(fault), None if case is None else clean_dice(case))
         except BaseException:  # the queue is closed, or the process told to end
             work.forget(row)
             raise
@@ -183,20 +183,22 @@ def _attack_and_save(
     work.save(row, finding)
 
 
-def _reason(fault: Exception) -> str:
+def reason_of(fault: Exception) -> str:
+    """Why a case failed, in a line that is still to be freed of the case's paths."""
     if isinstance(fault, SeveralSeriesError):  # its own line ends in pieces of UIDs, which tell of the patient
         return (
             f"the folder holds {len(fault.series)} DICOM series: list the cases in a CSV, with the wanted series' number "
             "(0 for the first) in the column series"
         )
-    return str(fault) if isinstance(fault, _FORESEEN) and str(fault) else f"{type(fault).__name__}: {fault}"
+    return str(fault) if isinstance(fault, FORESEEN) and str(fault) else f"{type(fault).__name__}: {fault}"
 
 
 def _worth_keeping(finding: Finding) -> bool:
     return finding.result.achieved_drop > finding.result.tolerance
 
 
-def _clean_dice(case: Case) -> float | None:
+def clean_dice(case: Case) -> float | None:
+    """Mean over the organs of an open case; None where none can be scored."""
     return sum(organ.clean for organ in case.organs) / len(case.organs) if case.organs else None
 
 

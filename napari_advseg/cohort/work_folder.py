@@ -56,6 +56,7 @@ class WorkFolder:
         self._open()
         self._lock = FolderLock(self.folder)
         self._hashes = CaseHashes(_read_hashes(self.folder / _HASHES))
+        self._keeps_for_later = False
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -94,7 +95,11 @@ class WorkFolder:
 
     def status(self, case: ListedCase, job: AttackJob) -> CaseStatus:
         """How far an attack on a case has come."""
-        return self._status(case, job, self.folder / _CASES / self.case_id(case) / job.digest[:_LETTERS])
+        return self._status(case, job, self.place(self.case_id(case), job))
+
+    def place(self, case_id: str, job: AttackJob) -> Path:
+        """The folder of the bundle of an attack on a case, whether it is there or not."""
+        return self.folder / _CASES / case_id / job.digest[:_LETTERS]
 
     def refreshed(self, row: CaseStatus) -> CaseStatus:
         """The row as it is now; the case's files are not looked at again."""
@@ -118,6 +123,10 @@ class WorkFolder:
             row, JobRecord(state="failed", job=row.job, holder=Holder.this(), reason=said, clean_dice=clean_dice)
         )
 
+    def done(self, row: CaseStatus) -> None:
+        """Remember that its bundle, which another process has put in place, is whole."""
+        self._write(row, JobRecord(state="done", job=row.job, holder=Holder.this()))
+
     def forget(self, row: CaseStatus) -> None:
         """Let it be as if it had not been begun; a bundle that is there stays."""
         self._needs_lock()
@@ -133,15 +142,9 @@ class WorkFolder:
             The case's files have changed since ``row`` was made, or the finding is not complete.
         """
         self._needs_lock()
-        ct = finding.result.ct
         if self.case_id(row.case) != row.place.parent.name:
             raise ValueError("the files of the case have changed while it was attacked: attack it anew")
-        if ct.source is not None:
-            ct = replace(ct, source=Source(Path(row.place.parent.name), ct.source.sha256))
-        network = copy(finding.case.network)
-        network.source = PurePath(network.source).name  # the folders that lead to it tell of the user
-        case = replace(finding.case, network=network)
-        save_finding(replace(finding, case=case, result=replace(finding.result, ct=ct)), row.place)
+        save_finding(without_paths_of(finding, row.place.parent.name), row.place)
         self._write(row, JobRecord(state="done", job=row.job, holder=Holder.this()))
         return row.place
 
@@ -152,9 +155,23 @@ class WorkFolder:
             name = self._hashes.digest(case)
         except (OSError, ValueError):
             name = digest(["cannot be read", str(case.ct), str(case.reference)])
-        if len(self._hashes.known) > known:
-            write_text(self.folder / _HASHES, json.dumps(self._hashes.known, indent=0) + "\n")
+        if len(self._hashes.known) > known and not self._keeps_for_later:
+            self._write_hashes()
         return name[:_LETTERS]
+
+    @contextmanager
+    def many_cases(self) -> Iterator[None]:
+        """Inside, new hashes are written at the end and not with each case: the file holds those of all cases."""
+        known, self._keeps_for_later = len(self._hashes.known), True
+        try:
+            yield
+        finally:
+            self._keeps_for_later = False
+            if len(self._hashes.known) > known:
+                self._write_hashes()
+
+    def _write_hashes(self) -> None:
+        write_text(self.folder / _HASHES, json.dumps(self._hashes.known, indent=0) + "\n")
 
     def _status(self, case: ListedCase, job: AttackJob, place: Path) -> CaseStatus:
         record, outcome = JobRecord.read(_record(place)), Outcome.read(place)
@@ -208,6 +225,21 @@ class WorkFolder:
         for file in self.folder.glob(f"{ASIDE}*"):
             if time.time() - file.stat().st_mtime > _OLD_S:
                 file.unlink(missing_ok=True)
+
+
+def without_paths_of(finding: Finding, case_id: str) -> Finding:
+    """The finding with the case's hash instead of the CT's path and the checkpoint's name instead of its path."""
+    ct, network = finding.result.ct, copy(finding.case.network)
+    if ct.source is not None:
+        ct = replace(ct, source=Source(Path(case_id), ct.source.sha256))
+    network.source = PurePath(network.source).name  # the folders that lead to it tell of the user
+    case = replace(finding.case, network=network)
+    return replace(finding, case=case, result=replace(finding.result, ct=ct))
+
+
+def is_work_folder(folder: Path) -> bool:
+    """Whether a folder is the work folder of a list, a cohort's among them."""
+    return (folder / _FILE).is_file()
 
 
 def place_of_list(folder: Path) -> Path:

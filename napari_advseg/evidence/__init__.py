@@ -9,6 +9,7 @@ from .figure import draw_figure, sentence
 from .measures import Evidence, measure_evidence, newly_wrong, noise_ratio, ssim
 from .moving_pictures import MovingPicture, blink, play
 from .organ_table import OrganRow, hd95_mm, organ_table
+from .page import page_environment
 from .palette import organ_colour
 from .picture_files import SUFFIXES, save_picture
 from .report import result_sentences, write_report
@@ -40,6 +41,7 @@ __all__ = [
     "noise_ratio",
     "organ_colour",
     "organ_table",
+    "page_environment",
     "play",
     "read_bundle",
     "read_record",

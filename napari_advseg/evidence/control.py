@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..attacks import AttackResult, Target
+from ..attacks import AttackResult, Measured, Target
 from ..synthesis import Synthesis
 
 _FIRST_SEED = 1000
@@ -33,9 +33,9 @@ def control_parameters(result: AttackResult, seed: int) -> Tensor:
     return synthesis.project(parameters)
 
 
-def measure_control(target: Target, result: AttackResult, draw: int) -> float:
-    """The drop of one random control, one forward pass, measured as the attack is; every ``draw`` is another."""
-    return target.measure(control_parameters(result, _FIRST_SEED + result.seed + draw)).drop
+def measure_control(target: Target, result: AttackResult, draw: int) -> Measured:
+    """One random control, one forward pass, measured as the attack is; every ``draw`` is another."""
+    return target.measure(control_parameters(result, _FIRST_SEED + result.seed + draw))
 
 
 def _random_phases(part: Tensor, generator: torch.Generator) -> Tensor:

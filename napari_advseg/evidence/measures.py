@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ class Evidence:
     ----------
     control_drop
         Mean Dice drop of the random controls; ``control_drops`` has each.
+    control_organ_drops
+        The same for each of the result's organs, in their order; empty where only the mean is known.
     noise_ratio
         Noise power in soft tissue, perturbed over clean; below 1 the change has blurred.
     ssim
@@ -40,10 +43,21 @@ class Evidence:
     rms_hu: float
     min_jacobian: float
     max_jacobian: float
+    control_organ_drops: tuple[float, ...] = ()
 
 
-def measure_evidence(result: AttackResult, control_drops: list[float]) -> Evidence:
-    """All measures of a result; ``control_drops`` come from :func:`measure_control`."""
+def measure_evidence(
+    result: AttackResult, control_drops: Sequence[float], control_organ_drops: Sequence[NDArray[np.float64]] = ()
+) -> Evidence:
+    """All measures of a result.
+
+    Parameters
+    ----------
+    control_drops
+        Mean drop of each random control, from :func:`measure_control`.
+    control_organ_drops
+        For each random control the drops of the organs, (organ,); none where they are not known.
+    """
     clean = result.ct.hu[result.region.slices]
     perturbed = result.perturbed.astype(np.float32)
     length = result.displacement_mm
@@ -59,6 +73,9 @@ def measure_evidence(result: AttackResult, control_drops: list[float]) -> Eviden
         rms_hu=float(np.sqrt(np.square(result.appearance).mean())),
         min_jacobian=low,
         max_jacobian=high,
+        control_organ_drops=tuple(float(lost) for lost in np.mean(control_organ_drops, 0))
+        if control_organ_drops
+        else (),
     )
 
 

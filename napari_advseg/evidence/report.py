@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from PIL import Image
 
@@ -17,6 +16,7 @@ from .bundle_reading import FIGURE, Bundle, read_bundle
 from .chance import chance_sentence, chance_verdict
 from .charts import StrengthChart, strength_svg, strip_svg
 from .organ_table import OrganRow, organ_table
+from .page import page_environment
 from .reproduction import Reproduction, reproduction
 
 _TEMPLATE = "report.html.j2"
@@ -82,7 +82,7 @@ def write_report(bundles: Sequence[str | Path], path: str | Path, names: Sequenc
         _case(read_bundle(folder), name, f"case-{number}")
         for number, (folder, name) in enumerate(zip(bundles, names, strict=True), start=1)
     ]
-    page = _environment().get_template(_TEMPLATE).render(cases=cases, strips=_strips(cases))
+    page = page_environment().get_template(_TEMPLATE).render(cases=cases, strips=_strips(cases))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".writing-{path.name}")
     try:
@@ -164,15 +164,3 @@ def _strips(cases: Sequence[ReportCase]) -> list[Markup]:
         ("Passes of the network", [c.record["cost"]["forward"] + c.record["cost"]["backward"] for c in cases], "", 0),
     )
     return [strip_svg(label, values, unit, digits) for label, values, unit, digits in rows]
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("napari_advseg.evidence", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["plain"] = lambda name: str(name).replace("_", " ")
-    return environment

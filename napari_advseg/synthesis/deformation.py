@@ -8,6 +8,7 @@ in the plane, the eight corner ones in space.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -43,14 +44,28 @@ def jacobian_range(displacement: Tensor) -> tuple[float, float]:
 
     ``displacement`` is (n, axis, *spatial) in voxels. An axis with one voxel has no slope.
     """
-    axes = displacement.shape[1]
-    slopes = [_one_sided(displacement, axis + 2) for axis in range(axes)]
     low, high = float("inf"), float("-inf")
-    for sides in itertools.product((0, 1), repeat=axes):
-        columns = [slopes[axis][side] for axis, side in enumerate(sides)]
-        determinant = _determinant(columns)
+    for determinant in _corner_jacobians(displacement):
         low, high = min(low, float(determinant.min())), max(high, float(determinant.max()))
     return low, high
+
+
+@torch.no_grad()
+def jacobian_excess(displacement: Tensor, low: float, high: float) -> Tensor:
+    """How much of the way from 1 to the bounds each voxel's determinants go, the worst corner, (n, *spatial): above 1 where
+    one lies outside of [low, high]."""
+    worst = torch.zeros_like(displacement[:, 0])
+    for determinant in _corner_jacobians(displacement):
+        worst = torch.maximum(worst, torch.maximum((1 - determinant) / (1 - low), (determinant - 1) / (high - 1)))
+    return worst
+
+
+def _corner_jacobians(displacement: Tensor) -> Iterator[Tensor]:
+    """The determinants (n, *spatial) of each combination of forward and backward differences."""
+    axes = displacement.shape[1]
+    slopes = [_one_sided(displacement, axis + 2) for axis in range(axes)]
+    for sides in itertools.product((0, 1), repeat=axes):
+        yield _determinant([slopes[axis][side] for axis, side in enumerate(sides)])
 
 
 def _one_sided(displacement: Tensor, dim: int) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,6 +31,22 @@ class Lattice:
         for axis, basis in enumerate(self.bases):
             control = torch.movedim(torch.tensordot(control, basis, dims=([axis + 1], [1])), -1, axis + 1)
         return control
+
+    def largest_in_reach(self, field: Tensor) -> Tensor:
+        """(*voxels) -> (*control shape): the largest value, at least 0, among the voxels that each control point moves."""
+        for axis, reach in enumerate(self._reach):
+            parts = [
+                field.narrow(axis, first, count).amax(axis) if count else torch.zeros_like(field.select(axis, 0))
+                for first, count in reach
+            ]
+            field = torch.stack(parts, axis)
+        return field
+
+    @cached_property
+    def _reach(self) -> list[list[tuple[int, int]]]:
+        """Per axis and control point, the first voxel that it moves and how many there are."""
+        moved = [(basis > 0).cpu().numpy() for basis in self.bases]
+        return [[(int(column.argmax()), int(column.sum())) for column in matrix.T] for matrix in moved]
 
 
 def make_lattice(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..volume import Region, Volume, body_mask
 from .budget import Budget
-from .deformation import integrate, jacobian_range
+from .deformation import integrate, jacobian_excess, jacobian_range
 from .lattice import Lattice, limit, make_lattice
 from .sampling import (
     Interpolation,
@@ -27,6 +27,7 @@ from .sampling import (
 _SPLINE_MARGIN = 4  # voxels kept around the region, so that its spline can be read up to the edge
 _FORGETS = 20  # voxels after which a cubic spline's coefficients have forgotten a cut: 0.27 to that power
 _PARAMETER_BOUND = 2.5  # in budgets; control values may exceed what the field between them reaches
+_LOCAL = 8  # times that a deformation is shrunk where it folds
 _LOWEST, _HIGHEST = -32768.0, 32767.0  # what int16 stores
 
 
@@ -196,20 +197,21 @@ class Synthesis:
         """Bring parameters into the budget.
 
         Fields are bounded by construction; parameters far beyond the bound would only be deaf to the gradient, so
-        they are cut off. The deformation is shrunk until its Jacobians lie in the budget's range.
+        they are cut off. The deformation is shrunk until its Jacobians lie in the budget's range: where they leave it
+        first, everywhere if that does not do.
         """
         parameters = parameters.clamp(-_PARAMETER_BOUND, _PARAMETER_BOUND)
         if not self.kind.deformation:
             return parameters
         low, high = self.budget.jacobian
-        velocity = self.split(parameters)[0]
-        for _ in range(30):
+        velocity, lattice = self.split(parameters)[0], self._lattices[0][1]
+        for attempt in range(30):
             displacement, _ = self.fields(parameters, 1.0)
-            smallest, largest = self.jacobian_range(displacement)
-            if smallest >= low and largest <= high:
+            excess = self.unbatched(jacobian_excess(self.batched(displacement[list(self.axes)]), low, high)[:, None])[0]
+            if float(excess.max()) <= 1:
                 break
-            excess = max((1 - smallest) / (1 - low), (largest - 1) / (high - 1))  # nearly linear in the velocity
-            velocity *= max(0.3, min(0.97, 0.98 / excess))
+            excess = lattice.largest_in_reach(excess) if attempt < _LOCAL else excess.max()
+            velocity *= (0.98 / excess).clamp(0.3, 0.97).where(excess > 1, 1.0)  # nearly linear in the velocity
         else:
             velocity.zero_()
         return parameters

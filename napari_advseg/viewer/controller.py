@@ -65,7 +65,7 @@ class Controller(QObject):
         self._job: Job | None = None
         self._noting: Job | None = None
         self._wanted_draw: int | None = None
-        self.filling: Callable[[], bool] = lambda: False  # whether layers are being shown; in any thread
+        self.filling: Callable[[], bool] = lambda: False  # whether the dock or layers are being shown; in any thread
         self._warm_up = self._worker.submit(lambda _token: self._jobs.warm_up(lambda: self.filling()))
         self.closed = False
         self.phase = self._started = Phase.IDLE

@@ -69,7 +69,7 @@ class AttackDock(DockWidget):
         self.controller = Controller(core)
         self.layers = CaseLayers(napari_viewer)
         layers = self.layers
-        self.controller.filling = lambda: layers.filling
+        self.controller.filling = lambda: layers.filling or not self.painted
         self._sweeps = ShortSweeps(napari_viewer)
         self.first_steps = FirstSteps()
         self.inputs = InputsPanel()

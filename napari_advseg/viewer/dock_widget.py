@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import QEvent, QTimer, Signal
 from qtpy.QtWidgets import QDockWidget, QWidget
 
 from ..logs import start_log
 
 
 class DockWidget(QWidget):
-    """A panel that napari puts into a dock; ``undocked`` tells that it was taken out of it again."""
+    """A panel that napari puts into a dock; ``undocked`` tells that it was taken out of it again, ``painted`` whether
+    it has been seen yet."""
 
     undocked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         start_log()
-        self._docked = False
+        self._docked = self.painted = False
+
+    def _note_painted(self) -> None:
+        self.painted = True
 
     def event(self, event: QEvent) -> bool:
         """Watch for the dock that comes and goes around the panel."""
@@ -27,4 +31,6 @@ class DockWidget(QWidget):
                     dock.setWindowTitle(dock.windowTitle().split(" (")[0])
             elif self._docked:
                 self.undocked.emit()
+        elif event.type() == QEvent.Type.Paint and not self.painted:
+            QTimer.singleShot(0, self._note_painted)  # what is within is painted after this
         return bool(super().event(event))

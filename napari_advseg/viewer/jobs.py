@@ -33,10 +33,10 @@ class Jobs:
     def warm_up(self, busy: Callable[[], bool]) -> Generator[UnitRegistry[Any] | Offers | None, None, None]:
         """What the first layer needs, then what can be chosen, as soon as it is known; then the rest of the package.
 
-        It waits while ``busy`` says that layers are being shown.
+        It waits while ``busy`` says that the dock or layers are being shown.
         """
-        yield first_layers.load()
         with imports_wait_while(busy):
+            yield first_layers.load()
             yield self._core.offers()
             self._core.load_rest()
 

@@ -187,6 +187,7 @@ def _evidence(record: dict[str, Any]) -> Evidence:
     return Evidence(
         control_drop=float(control["drop"]),
         control_drops=tuple(float(drop) for drop in control.get("drops", [control["drop"]])),
+        control_organ_drops=(),
         **{name: float(record["change"][name]) for name in _CHANGE},
     )
 

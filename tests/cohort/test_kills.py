@@ -72,6 +72,7 @@ def read_image(path: Path) -> bool:
     return read_ct(path).hu.size > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_figure")
 def test_killed_again_and_again_the_queue_comes_to_the_same_table(tmp_path: Path, network: SegmentationNetwork) -> None:
     source, folder = phantom_cohort(tmp_path / "cases"), tmp_path / "work"

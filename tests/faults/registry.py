@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+EVERY = 3
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -45,7 +46,8 @@ FAULTS: list[Fault] = []
 def injected(section: str, what: str, must: str, points: Sequence[Any] | int = 1, each: int = 1) -> Callable[[F], F]:
     """Make a test a row of the page, with the parameter ``point`` for each of ``points``; a number stands for 0, 1, ...
 
-    Where the test injects the fault several times at each point, ``each`` says how often.
+    Where the test injects the fault several times at each point, ``each`` says how often. Of many points the ordinary suite
+    takes one in ``EVERY``.
     """
     values = list(range(points)) if isinstance(points, int) else list(points)
 
@@ -56,6 +58,10 @@ def injected(section: str, what: str, must: str, points: Sequence[Any] | int = 1
             FAULTS.append(row)
         if values == [0]:
             return test
-        return pytest.mark.parametrize("point", values, ids=str)(test)  # type: ignore[no-any-return]
+        points = [
+            pytest.param(value, marks=pytest.mark.thorough if number % EVERY and len(values) > EVERY else ())
+            for number, value in enumerate(values)
+        ]
+        return pytest.mark.parametrize("point", points, ids=[str(value) for value in values])(test)  # type: ignore[no-any-return]
 
     return mark

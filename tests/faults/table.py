@@ -19,8 +19,8 @@ PAGE = HERE.parents[1] / "docs" / "faults.md"
 _INTRODUCTION = """# Faults
 
 What happens where the machine, the network or the user's files fail in the middle of the work. Each fault is injected in
-the test suite (`tests/faults/`) at the number of points that its row gives; this page is written, and counted, by
-`python tests/faults/table.py`.
+`tests/faults/` at the number of points that its row gives; this page is written, and counted, by
+`python tests/faults/table.py`. `make test` takes a third of the points where a row has many, `make test-all` all of them.
 
 *Survived* means that what the row asks for has happened: no trace and no hang, but one line; what stood on disk before
 stands there still; nothing half-written is taken for whole by the package's own readers and by `verify`.
@@ -72,7 +72,19 @@ def page(survived: dict[str, int]) -> str:
 if __name__ == "__main__":
     counts = Counts()
     pytest.main(
-        [str(HERE), "-q", "-n", "0", "-p", "no:xvfb", "--ignore", str(HERE / "test_page.py"), "--durations=12"],
+        [
+            str(HERE),
+            "-q",
+            "-m",
+            "",
+            "-n",
+            "0",
+            "-p",
+            "no:xvfb",
+            "--ignore",
+            str(HERE / "test_page.py"),
+            "--durations=12",
+        ],
         plugins=[counts],
     )
     PAGE.write_text(page(counts.passed), encoding="utf-8")

@@ -49,6 +49,7 @@ def make_all(root: Path) -> dict[str, Output]:
             _attack(given, out, made)
             _tell(out, made)
             _list(given, out, made)
+            _cohort(given, out, made)
             _learn(given, out, made)
             _fail(given, out, made)
             logging.getLogger("napari_advseg").warning("reading %s of %s", given.nifti, given.dicom)
@@ -110,6 +111,16 @@ def _list(given: Inputs, out: Path, made: dict[str, Output]) -> None:
     (out / "work" / "cohort.json").rename(out / "cohort.json")
     made["the work folder, but for cohort.json"] = out / "work"
     made["the work folder's cohort.json"] = out / "cohort.json"
+
+
+def _cohort(given: Inputs, out: Path, made: dict[str, Output]) -> None:
+    """The same list as a cohort: one case is done, two are rows with their reason."""
+    given_options = ("--network", given.network, "--out", out / "cohort", "--scheduler", "none", "--bundles", *LEARNED)
+    done = shell("cohort", given.table, *given_options)
+    assert done.returncode == 3, done.stderr
+    made["cohort's words"] = _said(done)
+    (out / "cohort" / "cohort.json").unlink()  # as that of the list above: the place of the list
+    made["the folder of a cohort"] = out / "cohort"
 
 
 def _learn(given: Inputs, out: Path, made: dict[str, Output]) -> None:

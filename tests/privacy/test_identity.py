@@ -37,6 +37,8 @@ KEPT: dict[str, set[str]] = {
     # One line on the user's screen says which file of theirs is meant.
     "the error of a CT that is not there": CT,
     "the error of a folder of two series": {"user", "folder", "series UID"},  # one of which is to be chosen
+    "cohort's words": set(),
+    "the folder of a cohort": {"checkpoint"},  # the name of its file, in the bundles
     "what is said of a slice that is cut off": set(),
     "the error of label names that do not fit": {"unknown label"},  # which are to be corrected
     "the trace of a crash on the screen": CT,

@@ -84,8 +84,40 @@ def test_a_change_within_the_budget_is_left_alone_and_another_is_shrunk_no_more_
     used = max((1 - low) / (1 - jacobian[0]), (high - 1) / (jacobian[1] - 1))
     assert used > 0.7
     assert torch.equal(made.project(shrunk), shrunk)
-    cut = large.clamp(-2.5, 2.5)
-    assert torch.allclose(shrunk / shrunk.norm(), cut / cut.norm(), atol=1e-5)  # its shape is kept
+    kept = shrunk / large.clamp(-2.5, 2.5)  # shrunk, never turned, and the components of a control point alike
+    assert float(kept.min()) >= 0
+    assert float(kept.max()) <= 1
+    (parts,) = made.split(kept)
+    assert torch.allclose(parts, parts[:1].expand_as(parts), atol=1e-5)
+
+
+@pytest.mark.parametrize("still_axis", STILL)
+def test_a_fold_is_taken_back_where_it_is(still_axis: int | None) -> None:
+    made = synthesis(Budget(20.0, 15.0, (0.7, 1.4)), appearance=False, still_axis=still_axis, velocity_mm=4.0)
+    parameters = made.zeros()
+    (velocity,) = made.split(parameters)
+    y, x = velocity.shape[2] // 4, velocity.shape[3] // 4
+    velocity[:, :, -y:, -x:] = 0.02  # harmless
+    harmless = velocity.clone()
+    velocity[:, :, y, x] = 2.0  # folds
+    (kept,) = made.split(made.project(parameters))
+    low, high = made.jacobian_range(made.change(made.project(parameters)).displacement)
+    assert 0.7 <= low < 1 < high <= 1.4
+    assert torch.equal(kept[:, :, -y:, -x:], harmless[:, :, -y:, -x:])
+    assert float(kept[:, :, y, x].min()) > 0
+    assert float(kept[:, :, y, x].max()) < 1.5
+
+
+def test_the_largest_in_reach_of_a_control_point_is_that_of_the_voxels_it_moves() -> None:
+    made = synthesis(appearance=False)
+    ((_, lattice),) = made.lattices
+    field = torch.rand(GRID.shape, generator=torch.Generator().manual_seed(0))
+    found = lattice.largest_in_reach(field)
+    assert tuple(found.shape) == lattice.control_shape
+    for index in ((0, 0, 0), tuple(n // 2 for n in lattice.control_shape), tuple(n - 1 for n in lattice.control_shape)):
+        one = torch.zeros(1, *lattice.control_shape)
+        one[(0, *index)] = 1.0
+        assert float(found[index]) == float(field[lattice.dense(one)[0] > 0].max())
 
 
 def test_the_appearance_is_not_shrunk_with_the_deformation() -> None:

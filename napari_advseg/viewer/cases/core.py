@@ -65,9 +65,13 @@ class PackageCases:
     """The package's own rooms."""
 
     def read_list(self, source: Path) -> CaseList:
-        """The cases under pseudonyms, and what their files call them; ValueError of one line where there is none."""
-        from ...cohort import read_cases
+        """The cases under pseudonyms, and what their files call them; ValueError of one line where there is none.
 
+        A work folder, a cohort's among them, stands for its list.
+        """
+        from ...cohort import is_work_folder, place_of_list, read_cases
+
+        source = place_of_list(source) if is_work_folder(source) else source
         named = read_cases(source, names="file")
         return CaseList(source, read_cases(source), tuple(case.name for case in named))
 

@@ -72,5 +72,7 @@ class RowFound:
 
 
 def default_work(source: Path) -> Path:
-    """Where the work on a list goes unless the user says otherwise: beside it."""
+    """Where the work on a list goes unless the user says otherwise: beside it, or in the work folder that was opened."""
+    if (source / "cohort.json").is_file():
+        return source
     return source.parent / f"{source.stem if source.is_file() else source.name}-attacks"

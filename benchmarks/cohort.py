@@ -1,0 +1,238 @@
+"""A cohort of phantoms: one process beside two workers, what kills cost, and how time, memory and bytes grow.
+
+    python benchmarks/cohort.py --work DIR [--cases 200] [--drops 0.1 0.3 0.5]      disturbed and undisturbed, one after the other
+    python benchmarks/cohort.py --work DIR --growth 1 10 100 1000                   what is not the attacks, for many cases
+    python benchmarks/cohort.py --work DIR --paper 1000000                          one million CTs, from what was measured
+
+The first measures three runs of the same tasks: one process; a scheduler and two workers, each a process of its own, of
+which one worker is killed with SIGKILL after a third and the scheduler with its workers after two thirds, all started anew;
+and the local cluster, undisturbed. All three tables must be equal to the last bit, but for the columns of time. Memory is
+the workers' resident size when they have done a tenth of their tasks, and at the end.
+
+Growth runs the engine with attacks that take no time: what the client, the tables and the report take. ``--attack`` adds
+real ones with the shipped learned attacker, for the counts up to the number given.
+
+With ``--work`` a run that was stopped goes on. ``--docs PAGE`` puts the tables between the markers ``cohort`` and
+``cohort-growth`` of a page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from cohort_growth import grow
+from cohort_paper import on_paper
+from drops import machine
+from measured import put
+from rows import Row, Rows
+
+from napari_advseg.attacks import CancelToken, Progress
+from napari_advseg.case import AttackRequest, finish
+from napari_advseg.cohort import read_cases
+from napari_advseg.cohort.study import NetworkSpec, StudyRequest, StudySummary, run_cohort
+from napari_advseg.cohort.study.table import CSV, TIME_COLUMNS
+from napari_advseg.samples import write_sample
+
+PATIENCE_S = 300.0
+
+
+def phantoms(folder: Path, count: int) -> Path:
+    """Phantoms as files, made where they are missing."""
+    for seed in range(count):
+        if not (folder / f"p{seed:04}").exists():
+            write_sample("phantom", folder / f"p{seed:04}", seed)
+    return folder
+
+
+def request_for(source: Path, cases: int, drops: Sequence[float], attacker: str) -> StudyRequest:
+    """The study that every run does."""
+    attacks = tuple(AttackRequest(drop=drop, attacker=attacker) for drop in drops)
+    listed = read_cases(source)[:cases]
+    return StudyRequest(
+        cases=listed, source=source, networks=(NetworkSpec(checkpoint="phantom2d"),), attacks=attacks, device="cpu"
+    )
+
+
+class Watch:
+    """Looks at a run every second: the memory of its workers by the share of tasks that is over, and what is to be killed."""
+
+    def __init__(self, workers: Callable[[], list[psutil.Process]], kills: dict[float, Callable[[], None]]) -> None:
+        self.workers, self.kills = workers, dict(kills)
+        self.memory: list[tuple[float, float]] = []
+        self._next = 0.0
+
+    def __call__(self, step: Progress) -> None:
+        for share in [one for one in self.kills if step.fraction >= one and step.fraction < 1]:
+            self.kills.pop(share)()
+        if time.monotonic() > self._next:
+            self._next = time.monotonic() + 1.0
+            sizes = []
+            for one in self.workers():
+                with suppress(psutil.Error):
+                    sizes.append(one.memory_info().rss / 1e6)
+            if sizes:
+                self.memory.append((step.fraction, max(sizes)))
+
+    def at(self, share: float) -> float:
+        """The largest worker, MB, when a share of the tasks was over."""
+        later = [size for fraction, size in self.memory if fraction >= share] or [size for _, size in self.memory[-1:]]
+        return later[0] if later else float("nan")
+
+
+class Site:
+    """A scheduler and two workers in processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self._log = (folder / "site.log").open("ab")
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        self._run("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        for _ in range(2):
+            self.start_worker()
+
+    def start_worker(self) -> None:
+        self._run("dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")
+
+    def workers(self) -> list[psutil.Process]:
+        return [psutil.Process(one.pid) for one in self._processes[1:] if one.poll() is None]
+
+    def kill_worker(self) -> None:
+        self._kill(self._processes.pop())
+        self.start_worker()
+
+    def restart(self) -> None:
+        self.end()
+        self.start()
+
+    def end(self) -> None:
+        for one in self._processes:
+            self._kill(one)
+        self._processes.clear()
+
+    def _run(self, module: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+        self._processes.append(subprocess.Popen(command, stdout=self._log, stderr=self._log))
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def children() -> list[psutil.Process]:
+    """The local cluster's workers."""
+    found = psutil.Process().children(recursive=True)
+    return [one for one in found if "spawn_main" in " ".join(one.cmdline())]
+
+
+def timed(request: StudyRequest, out: Path, scheduler: str, watch: Watch) -> tuple[StudySummary, Row]:
+    """One run from nothing: the summary, and what it took."""
+    shutil.rmtree(out, ignore_errors=True)
+    began = time.monotonic()
+    workers = 2 if scheduler == "local" else None
+    summary = finish(run_cohort(request, out, CancelToken(), scheduler=scheduler, workers=workers), watch)
+    seconds = time.monotonic() - began
+    return summary, {
+        "seconds": seconds, "cases_per_hour": 3600 * len(request.cases) / seconds, "done": summary.done,
+        "failed": summary.failed, "lost_workers": summary.lost_workers, "mb_early": watch.at(0.1),
+        "mb_end": watch.at(0.95), "load": os.getloadavg()[0],
+    }  # fmt: skip
+
+
+@contextmanager
+def site_in(folder: Path) -> Iterator[Site]:
+    found = Site(folder)
+    found.start()
+    try:
+        yield found
+    finally:
+        found.end()
+
+
+def measure(work: Path, cases: int, drops: Sequence[float], attacker: str) -> tuple[str, bool]:
+    """The table of the three runs, and whether their results are equal."""
+    request = request_for(phantoms(work / f"phantoms{cases}", cases), cases, drops, attacker)
+    rows = Rows(work, "cohort")
+    key: Row = {"cases": cases, "drops": list(drops), "attacker": attacker}
+
+    def run(name: str, scheduler: str, watch: Watch) -> None:
+        if not rows.find(**key, run=name):
+            rows.keep(key | {"run": name}, timed(request, work / f"{name}{cases}", scheduler, watch)[1])
+
+    run("one", "none", Watch(lambda: [psutil.Process()], {}))
+    run("two", "local", Watch(children, {}))
+    if not rows.find(**key, run="killed"):
+        with site_in(work) as site:
+            run("killed", site.address, Watch(site.workers, {1 / 3: site.kill_worker, 2 / 3: site.restart}))
+    tables = [_table(work / f"{name}{cases}" / CSV) for name in ("one", "two", "killed")]
+    equal = tables[0] == tables[1] == tables[2]
+    found = {name: rows.find(**key, run=name)[-1] for name in ("one", "two", "killed")}
+    lines = [
+        f"{cases} phantoms x {len(drops)} drops ({', '.join(f'{drop:g}' for drop in drops)}), {attacker}, measured on "
+        f"{rows.dates()} on {machine()}. {len(tables[0])} rows of results, "
+        f"{'equal to the last bit' if equal else 'NOT EQUAL'} in the three runs, but for the columns of time.",
+        "",
+        "| run | seconds | cases per hour | times one process | lost tasks | largest worker early, MB | at the end | load |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    names = {"one": "one process", "two": "two local workers", "killed": "two workers, one killed, scheduler restarted"}
+    for name, told in names.items():
+        row = found[name]
+        lines.append(
+            f"| {told} | {row['seconds']:.0f} | {row['cases_per_hour']:.0f} | "
+            f"{found['one']['seconds'] / row['seconds']:.2f} | {row['lost_workers']} | {row['mb_early']:.0f} | "
+            f"{row['mb_end']:.0f} | {row['load']:.1f} |"
+        )
+    return "\n".join(lines), equal
+
+
+def _table(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in csv.DictReader(stream)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("bench_out"))
+    parser.add_argument("--cases", type=int, default=200)
+    parser.add_argument("--drops", type=float, nargs="+", default=[0.1, 0.3, 0.5])
+    parser.add_argument("--attacker", default="search")
+    parser.add_argument("--growth", type=int, nargs="+")
+    parser.add_argument("--paper", type=int)
+    parser.add_argument("--docs", type=Path)
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    if given.growth:
+        text, name, equal = grow(given.work, given.growth), "cohort-growth", True
+    elif given.paper:
+        text, name, equal = on_paper(given.work, given.paper), "cohort-paper", True
+    else:
+        (text, equal), name = measure(given.work, given.cases, given.drops, given.attacker), "cohort"
+    print(text)
+    print(json.dumps({"system": platform.platform(), "load": os.getloadavg()}), file=sys.stderr)
+    put(text, name, given.docs)
+    sys.exit(0 if equal else 1)
+
+
+if __name__ == "__main__":
+    main()
