@@ -92,7 +92,7 @@ def test_every_draw_is_another_control_and_the_same_draw_the_same() -> None:
         return SimpleNamespace(drop=0.01 * len(seen))
 
     target = cast("Target", SimpleNamespace(measure=measure))
-    drops = [measure_control(target, result, draw) for draw in (0, 1, 2, 0)]
+    drops = [measure_control(target, result, draw).drop for draw in (0, 1, 2, 0)]
     assert drops == pytest.approx([0.01, 0.02, 0.03, 0.04])
     assert torch.equal(seen[0], seen[3])
     for one, other in ((0, 1), (1, 2), (0, 2)):

@@ -18,7 +18,8 @@ from PIL import Image
 
 from napari_advseg.attacks import PathPoint
 from napari_advseg.evidence import organ_table, report, result_sentences, write_report
-from napari_advseg.evidence.report import ReportCase, _environment, _picture, _strips
+from napari_advseg.evidence.page import page_environment
+from napari_advseg.evidence.report import ReportCase, _picture, _strips
 from napari_advseg.evidence.reproduction import Reproduction
 
 
@@ -116,7 +117,7 @@ def test_a_figure_that_is_none_is_named_in_one_line(tmp_path: Path, content: byt
 
 
 def test_what_is_put_into_the_page_is_text_and_what_is_missing_is_a_fault() -> None:
-    environment = _environment()
+    environment = page_environment()
     assert environment.from_string("{{ name }}").render(name="<b>") == "&lt;b&gt;"
     assert environment.from_string("{{ name | plain }}").render(name="left_lung") == "left lung"
     with pytest.raises(Exception, match="undefined"):
@@ -156,7 +157,7 @@ def written(monkeypatch, path: Path, count: int, **options: Any) -> list[tuple[s
         return replace(case(), name=name, anchor=anchor)
 
     page = jinja2.Environment(loader=jinja2.DictLoader({"report.html.j2": "{{ cases|length }} of them"}))
-    monkeypatch.setattr(report, "_environment", lambda: page)
+    monkeypatch.setattr(report, "page_environment", lambda: page)
     monkeypatch.setattr(report, "read_bundle", lambda folder: None)
     monkeypatch.setattr(report, "_case", make)
     assert write_report([Path(f"b{number}") for number in range(count)], path, **options) == path
