@@ -81,6 +81,7 @@ def test_the_bundle_as_it_was_written_holds(whole) -> None:
     assert set(checks) == {SOURCE, GRID, WHOLE, SYNTHESIS, MOVED, DROP, ORGANS, CONTROL, MM, HU, JACOBIAN, NETWORK}
     assert "100.00 % within 2 HU" in checks[SYNTHESIS].figure
     assert checks[GRID].figure == "all 7"
+    assert checks[NETWORK].figure == "100.0000 % of voxels agree"
 
 
 @pytest.mark.parametrize(("off", "ok"), [(0.0019, True), (-0.0019, True), (0.0021, False), (-0.0021, False)])
