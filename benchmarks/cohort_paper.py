@@ -22,7 +22,7 @@ def on_paper(work: Path, cases: int) -> str:
     share = cases / largest["cases"]
     core_hours = tasks * seconds / 3600
     client = {name: share * largest[name] / 3600 for name in ("run", "again", "tables", "report")}
-    kept, table = share * largest["kept_bytes"], share * largest["bytes"]["results.parquet"]
+    kept, table = share * largest["kept_bytes"], share * largest["bytes"]["results.csv"]
     return "\n".join(
         [
             f"{cases:,} CTs x {DROPS} drops of the embedded kind, carried forward in proportion from {one['cases']} cases "
@@ -32,7 +32,7 @@ def on_paper(work: Path, cases: int) -> str:
             f"* The client: {client['run']:.1f} h of hashing, submitting and writing records beside the attacks, "
             f"{client['again']:.1f} h to find that all is done, {client['tables']:.1f} h for the tables and "
             f"{client['report']:.1f} h for the report.",
-            f"* {kept / 1e9:,.0f} GB of records and pictures, {table / 1e9:.1f} GB of Parquet.",
+            f"* {kept / 1e9:,.0f} GB of records and pictures, {table / 1e9:.1f} GB of CSV.",
             f"* One client feeds {seconds * largest['cases'] * DROPS / largest['run']:,.0f} cores before it is what limits.",
         ]
     )
