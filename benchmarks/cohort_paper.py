@@ -26,8 +26,8 @@ def on_paper(work: Path, cases: int) -> str:
     kept, table = share * largest["kept_bytes"], share * largest["bytes"]["results.csv"]
     return "\n".join(
         [
-            f"{cases:,} CTs x {DROPS} drops of the embedded kind, in proportion to what was measured: an attack took {seconds:.1f} s "
-            f"of one core, all included, on {one['cases']} cases; the rest is from {largest['cases']} cases.",
+            f"{cases:,} CTs x {DROPS} drops of the embedded kind, in proportion to what was measured: an attack took "
+            f"{seconds:.1f} s of one core, all included, on {one['cases']} cases; the rest is from {largest['cases']} cases.",
             "",
             f"* {tasks:,} attacks, {core_hours:,.0f} core hours: {core_hours / _WEEK_H:,.0f} cores for a week.",
             f"* The client: {client['run']:.1f} h of hashing, submitting and writing records beside the attacks, "
