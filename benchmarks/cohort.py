@@ -9,11 +9,10 @@ which one worker is killed with SIGKILL after a third and the scheduler with its
 and the local cluster, undisturbed. All three tables must be equal to the last bit, but for the columns of time. Memory is
 the workers' resident size when they have done a tenth of their tasks, and at the end.
 
-Growth runs the engine with attacks that take no time: what the client, the tables and the report take. ``--attack`` adds
-real ones with the shipped learned attacker, for the counts up to the number given.
+Growth runs the engine with attacks that take no time: what the client, the tables and the report take.
 
-With ``--work`` a run that was stopped goes on. ``--docs PAGE`` puts the tables between the markers ``cohort`` and
-``cohort-growth`` of a page.
+With ``--work`` a run that was stopped goes on. ``--docs PAGE`` puts the tables between the markers ``cohort``,
+``cohort-growth`` and ``cohort-paper`` of a page.
 """
 
 from __future__ import annotations
@@ -74,11 +73,13 @@ class Watch:
     def __init__(self, workers: Callable[[], list[psutil.Process]], kills: dict[float, Callable[[], None]]) -> None:
         self.workers, self.kills = workers, dict(kills)
         self.memory: list[tuple[float, float]] = []
+        self.killed = 0
         self._next = 0.0
 
     def __call__(self, step: Progress) -> None:
         for share in [one for one in self.kills if step.fraction >= one and step.fraction < 1]:
             self.kills.pop(share)()
+            self.killed += 1
         if time.monotonic() > self._next:
             self._next = time.monotonic() + 1.0
             sizes = []
@@ -148,13 +149,14 @@ def children() -> list[psutil.Process]:
 def timed(request: StudyRequest, out: Path, scheduler: str, watch: Watch) -> tuple[StudySummary, Row]:
     """One run from nothing: the summary, and what it took."""
     shutil.rmtree(out, ignore_errors=True)
-    began = time.monotonic()
+    began, busy = time.monotonic(), time.process_time()
     workers = 2 if scheduler == "local" else None
     summary = finish(run_cohort(request, out, CancelToken(), scheduler=scheduler, workers=workers), watch)
     seconds = time.monotonic() - began
     return summary, {
-        "seconds": seconds, "cases_per_hour": 3600 * len(request.cases) / seconds, "done": summary.done,
-        "failed": summary.failed, "lost_workers": summary.lost_workers, "mb_early": watch.at(0.1),
+        "seconds": seconds, "own_cpu_seconds": time.process_time() - busy,
+        "cases_per_hour": 3600 * len(request.cases) / seconds, "done": summary.done,
+        "failed": summary.failed, "kills": watch.killed, "mb_early": watch.at(0.1),
         "mb_end": watch.at(0.95), "load": os.getloadavg()[0],
     }  # fmt: skip
 
@@ -192,7 +194,7 @@ def measure(work: Path, cases: int, drops: Sequence[float], attacker: str) -> tu
         f"{rows.dates()} on {machine()}. {len(tables[0])} rows of results, "
         f"{'equal to the last bit' if equal else 'NOT EQUAL'} in the three runs, but for the columns of time.",
         "",
-        "| run | seconds | cases per hour | times one process | lost tasks | largest worker early, MB | at the end | load |",
+        "| run | seconds | cases per hour | times one process | kills | largest worker early, MB | at the end | load |",
         "|---|---|---|---|---|---|---|---|",
     ]
     names = {"one": "one process", "two": "two local workers", "killed": "two workers, one killed, scheduler restarted"}
@@ -200,7 +202,7 @@ def measure(work: Path, cases: int, drops: Sequence[float], attacker: str) -> tu
         row = found[name]
         lines.append(
             f"| {told} | {row['seconds']:.0f} | {row['cases_per_hour']:.0f} | "
-            f"{found['one']['seconds'] / row['seconds']:.2f} | {row['lost_workers']} | {row['mb_early']:.0f} | "
+            f"{found['one']['seconds'] / row['seconds']:.2f} | {row.get('kills', '–')} | {row['mb_early']:.0f} | "
             f"{row['mb_end']:.0f} | {row['load']:.1f} |"
         )
     return "\n".join(lines), equal

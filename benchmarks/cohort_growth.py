@@ -84,9 +84,7 @@ def measure(work: Path, cases: int) -> Row:
     write_cohort_report(plain, folder_of, out)
     times["report"] = time.monotonic() - began
     kept = sum(path.stat().st_size for path in (out / "tasks").rglob("*") if path.is_file())
-    named = {
-        name: (out / name).stat().st_size for name in ("results.csv", "results.parquet", "report.html", "hashes.json")
-    }
+    named = {name: (out / name).stat().st_size for name in ("results.csv", "report.html", "hashes.json")}
     shutil.rmtree(source)
     shutil.rmtree(out)
     return times | {"rows": count, "mb": peak_memory_mb(), "kept_bytes": kept, "bytes": named}
@@ -106,7 +104,7 @@ def grow(work: Path, counts: Sequence[int]) -> str:
         f"Without the attacks: seconds of the client for cases x {len(DROPS)} drops, measured on {rows.dates()}.",
         "",
         "| cases | tasks: hash, submit, write | again, all done | tables | report | peak MB | records and pictures, MB | "
-        "CSV / Parquet, MB | report, kB |",
+        "CSV, MB | report, kB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for count in counts:
@@ -114,7 +112,7 @@ def grow(work: Path, counts: Sequence[int]) -> str:
         sizes = row["bytes"]
         lines.append(
             f"| {count} | {row['run']:.2f} | {row['again']:.2f} | {row['tables']:.2f} | {row['report']:.2f} | {row['mb']:.0f} | "
-            f"{row['kept_bytes'] / 1e6:.2f} | {sizes['results.csv'] / 1e6:.2f} / {sizes['results.parquet'] / 1e6:.2f} | "
+            f"{row['kept_bytes'] / 1e6:.2f} | {sizes['results.csv'] / 1e6:.2f} | "
             f"{sizes['report.html'] / 1e3:.0f} |"
         )
     return "\n".join(lines)
