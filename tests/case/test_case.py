@@ -150,6 +150,7 @@ def test_arrays_that_do_not_fit_the_ct_are_refused() -> None:
         attack("ct.nii.gz", threshold_network(), 0.2, reference=labels)
 
 
+@pytest.mark.thorough
 def test_memory_can_be_saved_from_the_start_and_the_bundle_says_how(tmp_path: Path) -> None:
     sample = load_sample("phantom")
     network = open_network("phantom2d", device="cpu")

@@ -128,7 +128,7 @@ def _always_reach(patch: pytest.MonkeyPatch, _: Path) -> None:
 
 
 def _skip_control(patch: pytest.MonkeyPatch, _: Path, drop: float | None = None) -> None:
-    def without(result: AttackResult, drops: list[float]) -> Evidence:
+    def without(result: AttackResult, drops: list[float], _organ_drops: object) -> Evidence:
         assert drops == []
         return replace(measure_evidence(result, [0.0]), control_drop=drop, control_drops=())  # type: ignore[arg-type]
 

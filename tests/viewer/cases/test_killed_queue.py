@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 TIMEOUT_S = 900.0
 DROP, TOLERANCE = 0.2, 0.1
 
@@ -80,6 +82,7 @@ def files_of(bundle: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in bundle.iterdir()}
 
 
+@pytest.mark.thorough
 def test_after_a_kill_the_first_case_is_done_and_the_others_are_attacked(tmp_path: Path) -> None:
     from viewer.cases.test_cases_phantom import write_list
 
