@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
 from strategies import label_pairs
 
 from napari_advseg.attacks import organ_dice, score_organs, soft_dice
-from napari_advseg.attacks.dice import two_largest
 
 
 @given(label_pairs())
@@ -33,17 +31,6 @@ def test_soft_dice_tends_to_the_hard_one(pair) -> None:
     soft = soft_dice(scores, reference, (1, 2, 3), temperature=0.02).numpy()
     for i in present:
         assert soft[i - 1] == pytest.approx(organ_dice(a, b, [i])[0], abs=1e-3)
-
-
-@given(st.integers(2, 6), st.integers(0, 10_000), st.booleans())
-def test_the_two_largest_scores_are_those_of_a_sort(classes: int, seed: int, ties: bool) -> None:
-    scores = torch.randn(classes, 2, 3, 4, generator=torch.Generator().manual_seed(seed))
-    scores = scores.round() if ties else scores
-    sorted_scores, order = scores.sort(stable=True, dim=0, descending=True)
-    first, second = two_largest(scores)
-    assert torch.equal(first, order[0])
-    assert torch.equal(second, order[1])
-    assert torch.equal(scores.gather(0, second[None])[0], sorted_scores[1])
 
 
 def test_organs_of_fewer_than_fifty_voxels_are_not_scored() -> None:
