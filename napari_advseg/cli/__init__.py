@@ -33,7 +33,6 @@ def main() -> NoReturn:
 
 
 def _report(fault: Exception) -> int:
-    import click
     from pydantic import ValidationError
 
     from ..attacks import Cancelled
@@ -48,7 +47,7 @@ def _report(fault: Exception) -> int:
     if isinstance(fault, ValidationError):
         say(f"error: {one_line(fault, 'request')}")
         return WRONG_REQUEST
-    if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | ImportError | click.ClickException):
+    if isinstance(fault, ValueError | FileNotFoundError | FileExistsError | ImportError):
         say(f"error: {fault}")
         return WRONG_REQUEST
     if start_log() is not None:  # without the file, Python would print it a second time
