@@ -10,7 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import FAULT, NOT_REACHED, REACHED, Checkpointing, Device, Half, Json, Mirroring, Trust, app, names
+from .options import (
+    FAULT,
+    NOT_REACHED,
+    REACHED,
+    Appearance,
+    Checkpointing,
+    Deformation,
+    Device,
+    Half,
+    Interpolation,
+    Json,
+    MaxDisplacement,
+    MaxHu,
+    Mirroring,
+    Organs,
+    Tolerance,
+    Trust,
+    WhereToChange,
+    app,
+    names,
+)
 from .running import attack_and_save, say
 
 if TYPE_CHECKING:
@@ -26,8 +46,8 @@ def attack(
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")],
     reference: Annotated[Path | None, typer.Option(help="Labels; else the network's own clean prediction.")] = None,
     label_names: Annotated[Path | None, typer.Option(help='JSON naming the label ids, such as {"liver": 5}.')] = None,
-    organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
-    region: Annotated[str, typer.Option(help="auto, or z0:z1,y0:y1,x0:x1 in voxels.")] = "auto",
+    organs: Organs = "",
+    region: WhereToChange = "auto",
     attacker: Annotated[
         str, typer.Option(help="search, phantom2d (shipped), or a folder that train wrote.")
     ] = "search",
@@ -35,12 +55,12 @@ def attack(
         str,
         typer.Option(help="The learned attacker's change: alone, strength (set to the drop), or start of a search."),
     ] = "strength",
-    max_displacement_mm: Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")] = None,
-    max_hu: Annotated[float, typer.Option(help="Greatest intensity change, HU.")] = 15.0,
-    tolerance: Annotated[float, typer.Option(help="How near the drop must come to count as reached.")] = 0.01,
-    deformation: Annotated[bool, typer.Option(help="Move the anatomy.")] = True,
-    appearance: Annotated[bool, typer.Option(help="Change intensities.")] = True,
-    interpolation: Annotated[str, typer.Option(help="bspline or linear.")] = "bspline",
+    max_displacement_mm: MaxDisplacement = None,
+    max_hu: MaxHu = 15.0,
+    tolerance: Tolerance = 0.01,
+    deformation: Deformation = True,
+    appearance: Appearance = True,
+    interpolation: Interpolation = "bspline",
     series: Annotated[str | None, typer.Option(help="DICOM series: its number in the list, or its UID.")] = None,
     device: Device = "auto",
     trust: Trust = False,

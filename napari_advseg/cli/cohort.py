@@ -10,7 +10,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .greedy import GreedyCommand
-from .options import FAULT, NOT_REACHED, REACHED, Checkpointing, Device, Half, Json, Mirroring, Trust, app, names
+from .options import (
+    FAULT,
+    NOT_REACHED,
+    REACHED,
+    Appearance,
+    Checkpointing,
+    Deformation,
+    Device,
+    Half,
+    Interpolation,
+    Json,
+    MaxDisplacement,
+    MaxHu,
+    Mirroring,
+    Organs,
+    Tolerance,
+    Trust,
+    WhereToChange,
+    app,
+    names,
+)
 from .running import interruptible, say, show
 
 if TYPE_CHECKING:
@@ -33,7 +53,7 @@ def cohort(
     generated: Annotated[
         str, typer.Option(help="A learned attacker's change: alone, strength, or start.")
     ] = "strength",
-    organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
+    organs: Organs = "",
     per_organ: Annotated[bool, typer.Option("--per-organ", help="Attack each organ alone, too.")] = False,
     scheduler: Annotated[
         str, typer.Option(help="local, none (this process), tcp://host:8786, tls://..., or a scheduler's .json file.")
@@ -45,13 +65,13 @@ def cohort(
     retries: Annotated[int, typer.Option(min=0, help="New tries after a lost worker, or memory that ran out.")] = 2,
     bundles: Annotated[bool, typer.Option("--bundles", help="Keep every bundle; the workers write them.")] = False,
     pictures: Annotated[bool, typer.Option(help="Keep a small picture of every attack for the report.")] = True,
-    region: Annotated[str, typer.Option(help="auto, or z0:z1,y0:y1,x0:x1 in voxels.")] = "auto",
-    max_displacement_mm: Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")] = None,
-    max_hu: Annotated[float, typer.Option(help="Greatest intensity change, HU.")] = 15.0,
-    tolerance: Annotated[float, typer.Option(help="How near the drop must come to count as reached.")] = 0.01,
-    deformation: Annotated[bool, typer.Option(help="Move the anatomy.")] = True,
-    appearance: Annotated[bool, typer.Option(help="Change intensities.")] = True,
-    interpolation: Annotated[str, typer.Option(help="bspline or linear.")] = "bspline",
+    region: WhereToChange = "auto",
+    max_displacement_mm: MaxDisplacement = None,
+    max_hu: MaxHu = 15.0,
+    tolerance: Tolerance = 0.01,
+    deformation: Deformation = True,
+    appearance: Appearance = True,
+    interpolation: Interpolation = "bspline",
     device: Device = "auto",
     trust: Trust = False,
     mirroring: Mirroring = True,

@@ -30,6 +30,15 @@ Checkpointing = Annotated[
 Half = Annotated[
     bool, typer.Option("--half", help="Half precision: less memory, faster on a GPU, no longer the same scores.")
 ]
+# What may change, and how much: every command that attacks asks it alike.
+Organs = Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")]
+WhereToChange = Annotated[str, typer.Option(help="auto, or z0:z1,y0:y1,x0:x1 in voxels.")]
+MaxDisplacement = Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")]
+MaxHu = Annotated[float, typer.Option(help="Greatest intensity change, HU.")]
+Tolerance = Annotated[float, typer.Option(help="How near the drop must come to count as reached.")]
+Deformation = Annotated[bool, typer.Option(help="Move the anatomy.")]
+Appearance = Annotated[bool, typer.Option(help="Change intensities.")]
+Interpolation = Annotated[str, typer.Option(help="bspline or linear.")]
 
 
 def names(text: str) -> tuple[str, ...]:

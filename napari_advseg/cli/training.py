@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import FAULT, Device, Mirroring, Trust, app, names
+from .options import (
+    FAULT,
+    Appearance,
+    Deformation,
+    Device,
+    MaxDisplacement,
+    MaxHu,
+    Mirroring,
+    Organs,
+    Trust,
+    app,
+    names,
+)
 from .running import interruptible, say, show
 
 if TYPE_CHECKING:
@@ -29,13 +41,13 @@ def train(
     start_from: Annotated[
         str | None, typer.Option(help="A learned attacker of like classes to set out from: fewer steps will do.")
     ] = None,
-    organs: Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")] = "",
-    max_displacement_mm: Annotated[float | None, typer.Option(help="Default 5 for 3-D networks, 3 for 2-D.")] = None,
-    max_hu: Annotated[float, typer.Option(help="Greatest intensity change, HU.")] = 15.0,
+    organs: Organs = "",
+    max_displacement_mm: MaxDisplacement = None,
+    max_hu: MaxHu = 15.0,
     least_drop: Annotated[float, typer.Option(help="Least drop to learn, Dice points of 1.")] = 0.02,
     greatest_drop: Annotated[float, typer.Option(help="Greatest drop to learn.")] = 0.8,
-    deformation: Annotated[bool, typer.Option(help="Move the anatomy.")] = True,
-    appearance: Annotated[bool, typer.Option(help="Change intensities.")] = True,
+    deformation: Deformation = True,
+    appearance: Appearance = True,
     critic: Annotated[bool, typer.Option(help="Keep the results like real CTs by adversarial learning.")] = True,
     validation: Annotated[float, typer.Option(help="Share of the patients kept out of training.")] = 0.2,
     device: Device = "auto",

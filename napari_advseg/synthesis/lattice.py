@@ -33,7 +33,8 @@ class Lattice:
         return control
 
     def largest_in_reach(self, field: Tensor) -> Tensor:
-        """(*voxels) -> (*control shape): the largest value, at least 0, among the voxels that each control point moves."""
+        """(*voxels) -> (*control shape): the largest value among the voxels that each control point moves;
+        0 for one that moves none."""
         for axis, reach in enumerate(self._reach):
             parts = [
                 field.narrow(axis, first, count).amax(axis) if count else torch.zeros_like(field.select(axis, 0))

@@ -90,7 +90,7 @@ def _local(workers: int, patience_s: float) -> Iterator[Executor]:
     import dask
     from distributed import LocalCluster
 
-    # Dask's own value gives memory back to the system with every tensor: measured, an attack took three times as long.
+    # Dask's own value gives memory back to the system with every tensor, which slows attacks down.
     settings = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
     with dask.config.set(settings), _quiet(), LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,

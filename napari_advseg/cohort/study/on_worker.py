@@ -45,7 +45,7 @@ def work(content: str, stop: str) -> tuple[str, bytes]:
 def _keep_freed_memory() -> None:
     """Undo Dask's MALLOC_TRIM_THRESHOLD_, under which glibc gives every tensor back to the system and asks for it anew.
 
-    Measured on the phantom, an attack takes three times as long with it. What is set is what glibc arrives at by itself.
+    Every step of an attack makes and frees large ones. What is set is what glibc arrives at by itself.
     """
     if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         return
