@@ -21,6 +21,15 @@ def test_a_dock_is_known_by_the_viewer_behind_its_proxy(make_dock: Any) -> None:
     assert DockDesk(PublicOnlyProxy(dock.viewer)).dock is dock
 
 
+def test_imports_wait_for_the_dock_to_be_painted_first(qtbot: Any, make_dock: Any) -> None:
+    dock = make_dock(FakeCore())
+    assert not dock.painted
+    assert dock.controller.filling()
+    dock.show()
+    qtbot.waitUntil(lambda: dock.painted, timeout=10_000)
+    assert not dock.controller.filling()
+
+
 def test_layers_are_being_filled_until_the_window_is_drawn(qtbot: Any, make_dock: Any) -> None:
     dock = make_dock(FakeCore())
     filling = DockDesk(dock.viewer).filling()
