@@ -98,7 +98,7 @@ def cohort(
         networks=tuple(NetworkSpec(checkpoint=one, **options) for one in network), threads=threads, pictures=pictures,
         bundles=bundles, retries=retries,
     )  # fmt: skip
-    say(f"{len(listed)} cases")
+    say(f"{len(listed)} case{'' if len(listed) == 1 else 's'}")
     with interruptible("stopping; what is done is kept (Ctrl-C again to end at once)") as cancel:
         summary = show(run_cohort(request, out, cancel, scheduler=scheduler, workers=workers))
     _tell(summary, out, as_json)
