@@ -37,7 +37,7 @@ def write_fragility(rows: Sequence[Hits], folder: Path) -> None:
     for row in rows:
         numbers = (row.size.value, row.size.low, row.size.high, row.mm.value, row.hu.value, row.control.value)
         table.writerow(
-            [*row.kind, row.patients, repr(row.reached.value), *("" if math.isinf(n) else repr(n) for n in numbers)]
+            [*row.kind, row.patients, repr(row.reached.value), *(repr(n) if math.isfinite(n) else "" for n in numbers)]
         )
     write_text(folder / CSV, text.getvalue())
     write_bytes(folder / SVG, fragility_svg(rows))
@@ -76,7 +76,7 @@ def _draw(axis: object, rows: Sequence[Hits], aim: str, colour: str) -> None:
         return
     drops, sizes = [row.kind.drop for row in shown], [row.size.value for row in shown]
     # the part of an interval that is beyond the budget has no place in the figure; the data tells it by an empty cell
-    below = [row.size.value - row.size.low for row in shown]
+    below = [row.size.value - row.size.low if math.isfinite(row.size.low) else 0.0 for row in shown]
     above = [row.size.high - row.size.value if math.isfinite(row.size.high) else 0.0 for row in shown]
     name = "all organs" if aim == "all" else aim.replace("_", " ")
     axis.errorbar(  # type: ignore[attr-defined]

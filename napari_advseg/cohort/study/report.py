@@ -90,6 +90,8 @@ def _percent(interval: Interval) -> Markup:
     if math.isnan(interval.value):
         return Markup("–")
     value, low, high = (number(100 * one, 0) for one in (interval.value, interval.low, interval.high))
+    if math.isnan(interval.low):
+        return Markup(value)
     return Markup(f'{value}<br><span class="faint">{low} to {high}</span>')
 
 

@@ -19,7 +19,8 @@ _AT_ONCE = 4_000_000  # numbers in memory
 
 @dataclass(frozen=True)
 class Interval:
-    """A statistic of the patients and its 95 % confidence interval; infinite where the patients' values are."""
+    """A statistic of the patients and its 95 % confidence interval; infinite where the patients' values are. One patient
+    has a value and no interval: ``low`` and ``high`` are not a number."""
 
     value: float
     low: float
@@ -59,6 +60,8 @@ def bootstrap(values: Values, statistic: Statistic, *, resamples: int = RESAMPLE
     count = len(values)
     if count == 0:
         return Interval(np.nan, np.nan, np.nan)
+    if count == 1:  # drawn anew it is always the same, which says nothing of others
+        return Interval(float(statistic(values[None])[0]), np.nan, np.nan)
     rng = np.random.default_rng(seed)
     drawn = []
     left, at_once = resamples, max(1, _AT_ONCE // count)

@@ -29,6 +29,13 @@ def test_equal_patients_leave_no_doubt() -> None:
 
 def test_no_patient_is_no_number() -> None:
     assert math.isnan(bootstrap(np.zeros(0), mean).value)
+
+
+def test_one_patient_has_a_value_and_no_interval() -> None:
+    found = bootstrap(np.array([0.25]), median)
+    assert found.value == 0.25
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
     assert math.isnan(rank_test(np.zeros(0)))
 
 
