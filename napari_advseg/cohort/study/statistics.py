@@ -92,7 +92,7 @@ def rank_test(differences: Values) -> float:
         return 1.0
     ranked = np.where(np.isinf(differences), np.sign(differences) * _beyond(differences), differences)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few pairs, or ties: scipy then takes the normal approximation
+        warnings.simplefilter("ignore", UserWarning)  # few pairs, or ties: scipy then takes the normal approximation
         return float(stats.wilcoxon(ranked, zero_method="wilcox", alternative="two-sided").pvalue)
 
 
