@@ -21,6 +21,7 @@ from .layers import (
     remove_case,
     remove_parked,
     rename_organs,
+    select_ct,
     show_scene,
 )
 from .placement import Placement
@@ -51,10 +52,14 @@ class CaseLayers:
         self._outcome: Outcome | None = None
         self._waiting: list[LayerPlan] = []
         self._waiting_for = ""  # the case that these are of
+        self._selectable = ""  # the case whose CT is to be selected, where nothing is
         self._going = False
         self._turn = QTimer()
         self._turn.setSingleShot(True)
         self._turn.timeout.connect(self._show_next)
+        self._selecting = QTimer()
+        self._selecting.setSingleShot(True)
+        self._selecting.timeout.connect(self._select)
         self._settled = QTimer()
         self._settled.setSingleShot(True)
         self._settled.timeout.connect(self._settle)
@@ -112,6 +117,7 @@ class CaseLayers:
         if first:
             self._viewer.reset_view()
             self._middle(shown.case_id)
+        self._select_later(shown.case_id)
         self._settled.start(_DRAWN_MS)
 
     def show_case(self, in_hand: CaseInHand) -> None:
@@ -175,10 +181,21 @@ class CaseLayers:
             show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
             if self._waiting or self._going:
                 self._turn.start(_TURN_MS)
+            else:
+                self._select_later(self._waiting_for)
         elif self._going:
             self._going = False
             self.go_to_focus()
+            self._select_later(self._waiting_for)
         self._settled.start(_DRAWN_MS)  # from the turn's end, which may have taken as long
+
+    def _select_later(self, case_id: str) -> None:
+        """In a turn of its own: a tenth of a second for the first layer, whose controls are styled and laid out."""
+        self._selectable = case_id
+        self._selecting.start(_TURN_MS)
+
+    def _select(self) -> None:
+        select_ct(self._viewer, self._selectable)
 
     def draw_region(self, tell: Callable[[str], Any]) -> None:
         """Let the user draw rectangles; ``tell`` is given the region in the CT's voxels after each.
@@ -203,6 +220,7 @@ class CaseLayers:
         with contextlib.suppress(RuntimeError):  # timers and window are gone while the program ends
             self._in_place.stop()
             self._turn.stop()
+            self._selecting.stop()
             self._settled.stop()
             if self._clearing.isActive():
                 self._clearing.stop()

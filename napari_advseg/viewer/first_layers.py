@@ -1,6 +1,6 @@
-"""What napari loads when the first layers of a program are made: half a second or more in which the window does not answer.
+"""What napari loads and works out when the first layers of a program are made: half a second in which the window stands still.
 
-Loaded in the worker's thread beforehand.
+Done in the worker's thread beforehand.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def load() -> UnitRegistry[Any] | None:
     for name in _IMPORTED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):  # each of the lines that Labels come with; the patterns of dashes are kept by vispy
+        importlib.import_module("vispy.visuals.line.dash_atlas").DashAtlas()
     try:
         import pint
     except ImportError:

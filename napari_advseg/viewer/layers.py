@@ -101,8 +101,14 @@ def _show_scene(viewer: ViewerModel, scene: Scene) -> None:
         images[1].gamma = images[0].gamma
         viewer.layers.link_layers(images, _LINKED)
     kept_selected = {layer for layer in selected if layer in viewer.layers}
-    if kept_selected or "ct" in present:
-        viewer.layers.selection = kept_selected or {present["ct"]}
+    if kept_selected != viewer.layers.selection:
+        viewer.layers.selection = kept_selected
+
+
+def select_ct(viewer: ViewerModel, case_id: str) -> None:
+    """Select the CT of a case, unless something is selected."""
+    if not viewer.layers.selection and (ct := layers_of(viewer, case_id).get("ct")) is not None:
+        viewer.layers.selection = {ct}
 
 
 def rename_organs(viewer: ViewerModel, case_id: str, organs: dict[int, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from .layers import go_to, layers_of, show_scene
+from .layers import go_to, layers_of, select_ct, show_scene
 from .scene import Scene, all_plans, case_scene, finding_scene
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def open_in_napari(finding: Finding, viewer: napari.Viewer | None = None) -> nap
     case_id = uuid.uuid4().hex
     found = finding_scene(finding, case_id)
     show_scene(viewer, Scene(case_id, tuple(all_plans([case_scene(finding.case, case_id), found]))))
+    select_ct(viewer, case_id)
     viewer.reset_view()
     if found.focus is not None:
         go_to(viewer, layers_of(viewer, case_id)["perturbed"], found.focus)

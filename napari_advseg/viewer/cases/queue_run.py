@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,16 +70,14 @@ class QueueRun(QObject):
         if self._state.queue:
             controller.cancel()
             self._state.set_queue(False)
-        for signal, heard in (
-            (controller.progressed, self._on_progress),
-            (controller.phase_changed, self._on_phase),
-            (controller.found, self._on_found),
-            (controller.ended, self._on_closed),
+        for name, heard in (
+            ("progressed", self._on_progress),
+            ("phase_changed", self._on_phase),
+            ("found", self._on_found),
+            ("ended", self._on_closed),
         ):
-            try:
-                signal.disconnect(heard)
-            except (RuntimeError, TypeError):
-                continue  # the dock is gone
+            with suppress(RuntimeError, TypeError):  # the dock is gone
+                getattr(controller, name).disconnect(heard)
 
     def busy(self) -> bool:
         """Whether the main dock's worker has something to do."""
