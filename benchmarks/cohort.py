@@ -1,13 +1,14 @@
 """A cohort of phantoms: one process beside two workers, what kills cost, and how time, memory and bytes grow.
 
-    python benchmarks/cohort.py --work DIR [--cases 200] [--drops 0.1 0.3 0.5]      disturbed and undisturbed, one after the other
+    python benchmarks/cohort.py --work DIR [--cases 200] [--drops 0.1 0.3 0.5] [--alone 40] [--runs one two killed]
     python benchmarks/cohort.py --work DIR --growth 1 10 100 1000                   what is not the attacks, for many cases
     python benchmarks/cohort.py --work DIR --paper 1000000                          one million CTs, from what was measured
 
-The first measures three runs of the same tasks: one process; a scheduler and two workers, each a process of its own, of
+The first measures three runs: the local cluster, undisturbed; a scheduler and two workers, each a process of its own, of
 which one worker is killed with SIGKILL after a third and the scheduler with its workers after two thirds, all started anew;
-and the local cluster, undisturbed. All three tables must be equal to the last bit, but for the columns of time. Memory is
-the workers' resident size when they have done a tenth of their tasks, and at the end.
+and one process, on the first ``--alone`` cases. The tables must be equal to the last bit, but for the columns of time, as far
+as they have the same cases. Memory is the workers' resident size when they have done a tenth of their tasks, and at the end.
+``--runs`` does only these; the table comes once none is missing.
 
 Growth runs the engine with attacks that take no time: what the client, the tables and the report take.
 
@@ -47,7 +48,7 @@ from napari_advseg.cohort.study import NetworkSpec, StudyRequest, StudySummary, 
 from napari_advseg.cohort.study.table import CSV, TIME_COLUMNS
 from napari_advseg.samples import write_sample
 
-PATIENCE_S = 300.0
+RUNS = {"one": "one process", "two": "two local workers", "killed": "two workers, one killed, scheduler restarted"}
 
 
 def phantoms(folder: Path, count: int) -> Path:
@@ -171,38 +172,48 @@ def site_in(folder: Path) -> Iterator[Site]:
         found.end()
 
 
-def measure(work: Path, cases: int, drops: Sequence[float], attacker: str) -> tuple[str, bool]:
-    """The table of the three runs, and whether their results are equal."""
-    request = request_for(phantoms(work / f"phantoms{cases}", cases), cases, drops, attacker)
+def measure(
+    work: Path, cases: int, alone: int, drops: Sequence[float], attacker: str, runs: Sequence[str]
+) -> tuple[str, bool]:
+    """The table of the three runs, and whether their results are equal; "" where a run is still missing."""
+    source = phantoms(work / f"phantoms{cases}", cases)
+    request = request_for(source, cases, drops, attacker)
     rows = Rows(work, "cohort")
-    key: Row = {"cases": cases, "drops": list(drops), "attacker": attacker}
+    key: Row = {"cases": cases, "alone": alone, "drops": list(drops), "attacker": attacker}
 
     def run(name: str, scheduler: str, watch: Watch) -> None:
-        if not rows.find(**key, run=name):
-            rows.keep(key | {"run": name}, timed(request, work / f"{name}{cases}", scheduler, watch)[1])
+        asked = request_for(source, alone, drops, attacker) if name == "one" else request
+        rows.keep(key | {"run": name}, timed(asked, work / f"{name}{cases}", scheduler, watch)[1])
 
-    run("one", "none", Watch(lambda: [psutil.Process()], {}))
-    run("two", "local", Watch(children, {}))
-    if not rows.find(**key, run="killed"):
+    missing = [name for name in runs if not rows.find(**key, run=name)]
+    if "killed" in missing:
         with site_in(work) as site:
             run("killed", site.address, Watch(site.workers, {1 / 3: site.kill_worker, 2 / 3: site.restart}))
-    tables = [_table(work / f"{name}{cases}" / CSV) for name in ("one", "two", "killed")]
-    equal = tables[0] == tables[1] == tables[2]
-    found = {name: rows.find(**key, run=name)[-1] for name in ("one", "two", "killed")}
+    if "one" in missing:
+        run("one", "none", Watch(lambda: [psutil.Process()], {}))
+    if "two" in missing:
+        run("two", "local", Watch(children, {}))
+    if not all(rows.find(**key, run=name) for name in RUNS):
+        return "", True
+    found = {name: rows.find(**key, run=name)[-1] for name in RUNS}
+    tables = {name: _table(work / f"{name}{cases}" / CSV) for name in RUNS}
+    among = {row["case"] for row in tables["one"]}
+    equal = tables["two"] == tables["killed"] and tables["one"] == [
+        row for row in tables["two"] if row["case"] in among
+    ]
     lines = [
-        f"{cases} phantoms x {len(drops)} drops ({', '.join(f'{drop:g}' for drop in drops)}), {attacker}, measured on "
-        f"{rows.dates()} on {machine()}. {len(tables[0])} rows of results, "
-        f"{'equal to the last bit' if equal else 'NOT EQUAL'} in the three runs, but for the columns of time.",
+        f"{cases} phantoms x {len(drops)} drops ({', '.join(f'{drop:g}' for drop in drops)}), {attacker}, the one process on "
+        f"the first {alone}, measured on {rows.dates()} on {machine()}. {len(tables['two'])} rows of results, "
+        f"{'equal to the last bit' if equal else 'NOT EQUAL'} in all runs that have them, but for the columns of time.",
         "",
         "| run | seconds | cases per hour | times one process | kills | largest worker early, MB | at the end | load |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    names = {"one": "one process", "two": "two local workers", "killed": "two workers, one killed, scheduler restarted"}
-    for name, told in names.items():
+    for name, told in RUNS.items():
         row = found[name]
         lines.append(
             f"| {told} | {row['seconds']:.0f} | {row['cases_per_hour']:.0f} | "
-            f"{found['one']['seconds'] / row['seconds']:.2f} | {row.get('kills', '–')} | {row['mb_early']:.0f} | "
+            f"{row['cases_per_hour'] / found['one']['cases_per_hour']:.2f} | {row['kills']} | {row['mb_early']:.0f} | "
             f"{row['mb_end']:.0f} | {row['load']:.1f} |"
         )
     return "\n".join(lines), equal
@@ -219,6 +230,8 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--drops", type=float, nargs="+", default=[0.1, 0.3, 0.5])
     parser.add_argument("--attacker", default="search")
+    parser.add_argument("--alone", type=int, default=40)
+    parser.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
     parser.add_argument("--growth", type=int, nargs="+")
     parser.add_argument("--paper", type=int)
     parser.add_argument("--docs", type=Path)
@@ -229,10 +242,14 @@ def main() -> None:
     elif given.paper:
         text, name, equal = on_paper(given.work, given.paper), "cohort-paper", True
     else:
-        (text, equal), name = measure(given.work, given.cases, given.drops, given.attacker), "cohort"
+        (text, equal), name = (
+            measure(given.work, given.cases, min(given.alone, given.cases), given.drops, given.attacker, given.runs),
+            "cohort",
+        )
     print(text)
     print(json.dumps({"system": platform.platform(), "load": os.getloadavg()}), file=sys.stderr)
-    put(text, name, given.docs)
+    if text:
+        put(text, name, given.docs)
     sys.exit(0 if equal else 1)
 
 
