@@ -24,7 +24,9 @@ def load() -> UnitRegistry[Any] | None:
     for name in _IMPORTED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    with contextlib.suppress(Exception):  # each of the lines that Labels come with; the patterns of dashes are kept by vispy
+    with contextlib.suppress(
+        Exception
+    ):  # each of the lines that Labels come with; the patterns of dashes are kept by vispy
         importlib.import_module("vispy.visuals.line.dash_atlas").DashAtlas()
     try:
         import pint

@@ -11,13 +11,14 @@ import time
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..identity import AttackJob
 from ..writing import ASIDE, write_bytes, write_text
 
 _TASKS = "tasks"
 _PICTURE = ".webp"
+_PAUSES_S = (0.1, 0.5, 2.0)  # a file server that does not answer for a moment
 _OLD_S = 60.0  # a file aside that is younger may be in the making
 
 
@@ -72,10 +73,17 @@ class TaskStore:
         self._folder = folder / _TASKS
 
     def read(self, task: str) -> TaskRecord | None:
-        """The record of a task; None where there is none that can be read, so that it is done again."""
+        """The record of a task; None where there is none, or one that makes no sense, so that it is done again.
+
+        Raises
+        ------
+        OSError
+            It is there and cannot be read, not even after a moment: a row would be missing without a word.
+        """
+        file = self._file(task)
         try:
-            return TaskRecord.model_validate_json(self._file(task).read_text(encoding="utf-8"))
-        except (OSError, ValueError, ValidationError):
+            return TaskRecord.model_validate_json(_read(file))
+        except (FileNotFoundError, ValueError):  # pydantic's are ValueErrors
             return None
 
     def write(self, record: TaskRecord, picture: bytes = b"") -> None:
@@ -111,6 +119,17 @@ class TaskStore:
 
     def _file(self, task: str) -> Path:
         return self._folder / task[:2] / f"{task}.json"
+
+
+def _read(file: Path) -> str:
+    for pause in _PAUSES_S:
+        try:
+            return file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise
+        except OSError:
+            time.sleep(pause)
+    return file.read_text(encoding="utf-8")
 
 
 def without_places(job: AttackJob) -> AttackJob:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,3 +78,27 @@ def test_a_record_that_is_not_whole_is_none(phantoms: Path, tmp_path: Path) -> N
     assert store.read("abc-def") is None
     assert store.read("abc-xyz") is None
     assert store.picture("abc-xyz") == b""
+
+
+def test_a_record_that_cannot_be_read_is_waited_for_and_then_an_error(
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TaskStore(tmp_path)
+    _, job = study(phantoms).jobs()[0]
+    record = TaskRecord(id="abc-def", case_id="abc", job=job, state="done")
+    store.write(record)
+    read, failures = Path.read_text, [OSError(errno.ESTALE, "Stale file handle")] * 2
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    def fail_at_first(path: Path, **options: Any) -> str:
+        if failures:
+            raise failures.pop()
+        return read(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", fail_at_first)
+    assert store.read("abc-def") == record
+    assert len(waited) == 2
+    failures += [OSError(errno.EIO, "Input/output error")] * 10
+    with pytest.raises(OSError, match="Input/output error"):
+        store.read("abc-def")
