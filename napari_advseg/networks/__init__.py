@@ -1,7 +1,15 @@
 """A user's checkpoint as one function: HU volume -> class scores, differentiable."""
 
 from .card import Architecture, ModelCard, find_card, make_card, one_line, read_card, write_card
-from .consent import ConsentNeededError, remember_trust, settings_folder, trusted, trusted_files, trusting, withdraw_trust
+from .consent import (
+    ConsentNeededError,
+    remember_trust,
+    settings_folder,
+    trusted,
+    trusted_files,
+    trusting,
+    withdraw_trust,
+)
 from .devices import pick_device, working_devices
 from .execution import DeviceLost, OutOfMemory, ran_out
 from .inspecting import describe, memory_of_one_pass

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import platformdirs
 
-
 _for_now: list[str] = []  # trusted by whoever sent the file, for as long as it is being opened
 
 

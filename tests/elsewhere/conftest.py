@@ -1,0 +1,48 @@
+"""A scheduler and a worker on this computer, as somebody else would run them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+
+from napari_advseg.attacks import CancelToken
+from napari_advseg.case import Case, CaseRequest, finish, open_case
+from napari_advseg.samples import write_sample
+from napari_advseg.volume import read_ct, volume_from_array
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What Dask leaves to the collector where a worker was killed is its own."""
+    for item in items:
+        if HERE in item.path.parents:
+            for rule in (
+                "ignore::DeprecationWarning:distributed",
+                "ignore::ResourceWarning:distributed",
+                "ignore::pytest.PytestUnraisableExceptionWarning",
+            ):
+                item.add_marker(pytest.mark.filterwarnings(rule))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """A worker in a process of its own, which is started anew where it is killed."""
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0, dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    ) as started:  # fmt: skip
+        yield started
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A few slices of the phantom."""
+    folder = write_sample("phantom", tmp_path_factory.mktemp("case") / "phantom", 0)
+    ct = read_ct(folder / "ct.nii.gz")
+    cut = volume_from_array(ct.hu[8:12], spacing=ct.grid.spacing)
+    return finish(open_case(CaseRequest(ct=cut, network="phantom2d", device="cpu"), CancelToken()))
