@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,8 @@ from .sending import job_of
 from .visit import Call, Visit, WorkerLostError
 
 _CONNECT_S = 30.0
+_WORKER_S = 30.0  # for a worker that is being started anew
+_POLL_S = 0.2
 _WAY_SHARE = 0.05  # of the progress bar, for the way there
 _ADVICE = "run again, or choose 'This computer' under Compute"
 Attacking = Callable[[Case, AttackRequest, CancelToken], Generator[Progress, None, Finding]]
@@ -67,7 +70,11 @@ def attack_elsewhere(
             yield Progress("Looking for a worker", 0.0)
             job, pieces = job_of(case, request)
             names = tuple(pieces)
-            worker = chosen(Call(lambda: seen_workers(client, names)).within(cancel), scheduler)
+            until = time.monotonic() + _WORKER_S
+            while not (seen := Call(lambda: seen_workers(client, names)).within(cancel)) and time.monotonic() < until:
+                yield Progress("Waiting for a worker: the scheduler has none", 0.0)
+                time.sleep(_POLL_S)
+            worker = chosen(seen, scheduler)
             if note := other_versions(worker):
                 yield Progress(f"The worker has {note}", 0.0)
             missing = {name: content for name, content in pieces.items() if name not in worker.said["held"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .connecting import connect, let_go, need_dask, quiet
+from .connecting import ClusterLostError, connect, let_go, need_dask, quiet
 from .greeting import PROTOCOL, greet
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ def chosen(workers: list[Seen], scheduler: str) -> Seen:
 
     Raises
     ------
+    ClusterLostError
+        There is no worker.
     ValueError
-        One line: there is no worker, or none that could do it.
+        None could do it; one line.
     """
     if not workers:
-        raise ValueError(
+        raise ClusterLostError(
             f"the Dask scheduler {scheduler} has no worker: start one there, or choose 'This computer' under Compute"
         )
     able = [one for one in workers if not one.fault]

@@ -1,12 +1,12 @@
-"""A scheduler and a worker on this computer, as somebody else would run them."""
+"""A worker elsewhere, and a case to be attacked there."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clusters import worker_of_its_own
 from distributed import LocalCluster
 
 from napari_advseg.attacks import CancelToken
@@ -32,10 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     """A worker in a process of its own, which is started anew where it is killed."""
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0, dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-    ) as started:  # fmt: skip
+    with worker_of_its_own() as started:
         yield started
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
+from clusters import kill_worker
 from distributed import Client, LocalCluster
 
 from napari_advseg.attacks import Cancelled, CancelToken, Progress
@@ -60,12 +60,6 @@ def one_thread() -> Generator[None, None, None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_there(cluster: LocalCluster) -> None:
-    with Client(cluster.scheduler_address, set_as_default=False) as client:
-        client.run(lambda: __import__("torch").set_num_threads(1))
 
 
 def test_the_result_is_the_one_computed_here_and_volumes_travel_once(
@@ -233,13 +227,8 @@ def test_the_worker_with_a_gpu_and_the_least_to_do_is_asked() -> None:
     assert chosen(workers, "s").address == "d"
     with pytest.raises(ValueError, match="the worker e lacks"):
         chosen(workers[-1:], "s")
-    with pytest.raises(ValueError, match="has no worker: start one there"):
+    with pytest.raises(ClusterLostError, match="has no worker: start one there"):
         chosen([], "s")
-
-
-def kill_worker(cluster: LocalCluster) -> None:
-    for nanny in cluster.workers.values():
-        psutil.Process(nanny.pid).kill()
 
 
 def worker_rests(cluster: LocalCluster, most_s: float = 5.0) -> bool:

@@ -113,6 +113,7 @@ class PackageCases:
         """
         from ...attacks import Progress
         from ...cohort import CohortRequest, attack_all
+        from ...elsewhere.attacking import attacking_on
 
         folder = _work_folder(work, cases)
         request = CohortRequest(
@@ -129,7 +130,7 @@ class PackageCases:
             opened = request.open()
             request = request.model_copy(update={"network": opened, "labels": None})
             (job,) = request.jobs(opened)
-            steps = attack_all(request, folder, cancel)
+            steps = attack_all(request, folder, cancel, attacking_on(attack.compute))
             numbers = {case.name: index for index, case in enumerate(cases.cases)}
             rows: dict[int, CaseStatus] = {}
             before: int | None = None
