@@ -16,7 +16,7 @@ from .looking import chosen, other_versions, seen_workers
 from .sending import job_of
 from .visit import Call, Visit, WorkerLostError
 
-_CONNECT_S = 30.0
+_CONNECT_S = 10.0
 _WORKER_S = 30.0  # for a worker that is being started anew
 _POLL_S = 0.2
 _WAY_SHARE = 0.05  # of the progress bar, for the way there

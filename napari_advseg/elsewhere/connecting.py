@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _lock = threading.Lock()
-_before: list[int] = []  # the level before the first of those that are quiet now, once for each
+_LOGGERS = ("distributed", "distributed.client")  # whose levels Dask sets
+_levels: dict[str, int] = {}  # before it became quiet
+_quiet = 0  # how many want it so, in any thread
 _EXAMPLE = "tcp://host:8786, tls://host:8786, or the .json file that a scheduler writes"
 
 
@@ -78,27 +80,28 @@ def connect(scheduler: str, timeout_s: float) -> Client:
 
 def let_go(client: Client, timeout_s: float = 1.0) -> None:
     """Close a client, whatever state it is in."""
-    with suppress(Exception):
+    with quiet(), suppress(Exception):
         client.close(timeout=timeout_s)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without what Dask logs of workers that are lost: it would tear the progress line, and the user is told anyway."""
-    logger = logging.getLogger("distributed")
+    global _quiet
     with _lock:
-        if not _before:
-            _before.append(logger.level)
-            logger.setLevel(logging.CRITICAL)
-        else:
-            _before.append(_before[0])
+        if not _quiet:
+            for name in _LOGGERS:
+                _levels[name] = logging.getLogger(name).level
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+        _quiet += 1
     try:
         yield
     finally:
         with _lock:
-            level = _before.pop()
-            if not _before:
-                logger.setLevel(level)
+            _quiet -= 1
+            if not _quiet:
+                for name, level in _levels.items():
+                    logging.getLogger(name).setLevel(level)
 
 
 def _silent(scheduler: str) -> str:

@@ -28,6 +28,7 @@ _BLOCK = 4 << 20  # bytes of a piece at a time
 _WAIT_S = 0.5  # how long the worker waits for news before it answers
 _SILENT_S = 60.0  # no answer for so long: lost
 _STOPPING_S = 0.8  # after a cancel, for the worker's own best so far; then the last that was heard of
+_SCHEDULER_S = 1.0  # for the scheduler to say that it is there, when a worker seems lost
 _MB = 1e6
 
 
@@ -53,6 +54,11 @@ class Call(Generic[T]):
         self._thread.join(wait_s)
         return not self._thread.is_alive()
 
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer, and no fault."""
+        return bool(self._answer)
+
     def answer(self) -> T:
         """The answer, once it is done; raises what asking has raised."""
         if self._fault is not None:
@@ -61,12 +67,13 @@ class Call(Generic[T]):
 
     def within(self, cancel: CancelToken, most_s: float = math.inf) -> T:
         """The answer; :class:`Cancelled` as soon as the user asks to stop, TimeoutError after ``most_s`` seconds."""
-        while not self.done(_POLL_S):
+        while True:
             late = time.monotonic() - self.began > most_s
             if cancel.cancelled or late:
                 self.desert()
                 raise TimeoutError if late else Cancelled
-        return self.answer()
+            if self.done(_POLL_S):
+                return self.answer()
 
     def desert(self) -> None:
         """Nobody waits for the answer any more."""
@@ -221,6 +228,7 @@ class Visit:
             raise self._lost() from fault
 
     def _lost(self) -> OSError:
-        if self._client.status != "running":
-            return ClusterLostError("the connection to the Dask scheduler was lost")
-        return WorkerLostError("the worker was lost: it was killed, ran out of memory, or the way to it broke")
+        there = Call(self._client.nthreads)
+        if there.done(_SCHEDULER_S) and there.answered:
+            return WorkerLostError("the worker was lost (killed, out of memory, or cut off)")
+        return ClusterLostError("the connection to the Dask scheduler was lost")

@@ -66,7 +66,7 @@ class InputsPanel(QWidget):
         )
         self.device = QComboBox()
         self.device.addItem("auto")
-        self.device.setToolTip("Where the network runs; auto takes the best one that works")
+        self.device.setToolTip("Where the network runs on this computer; auto takes the best one that works")
         self.compute = ComputeField()
         self.compute.changed.connect(self._on_compute)
         self.region = QLineEdit()
@@ -106,15 +106,20 @@ class InputsPanel(QWidget):
 
     def _on_changed(self) -> None:
         """Closed, the panel names what is chosen; where something is missing it is opened for that to be chosen."""
-        chosen = [box.text() for box in (self.ct, self.network) if box.value() is not None]
-        self.fold.setText("Case" + (": " + ", ".join(chosen) if chosen else ""))
+        self._set_title()
         if not self.complete:
             self.fold.expand()
         self.changed.emit()
 
     def _on_compute(self, address: str) -> None:
-        """Seen with the fold closed, too."""
+        """Seen with the folds closed, too: a CT leaves this computer."""
         self.more.setText(f"{_MORE}: on {address}" if address else _MORE)
+        self._set_title()
+
+    def _set_title(self) -> None:
+        chosen = [box.text() for box in (self.ct, self.network) if box.value() is not None]
+        chosen += [f"on {address}"] if (address := self.compute.address()) else []
+        self.fold.setText("Case" + (": " + ", ".join(chosen) if chosen else ""))
 
     def wish(self, otherwise: Any = None) -> CaseWish:
         """What is chosen; ``otherwise`` is the CT where none is.

@@ -149,9 +149,51 @@ def test_a_worker_that_is_killed_before_it_measured_is_told_of_in_a_line(cluster
     while "Opening the network" not in next(steps).text:
         pass
     kill_worker(cluster)
-    with pytest.raises(WorkerLostError, match="the worker was lost: .* choose 'This computer'"):
+    with pytest.raises(WorkerLostError, match=r"the worker was lost \(.*\): .* choose 'This computer'"):
         finish(steps)
     cluster.wait_for_workers(1, timeout=60)
+
+
+def test_a_cancel_while_the_case_is_sent_or_a_worker_awaited(
+    cluster: LocalCluster, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "_BLOCK", 1000)
+    ct = replace(case.ct, hu=case.ct.hu + 1)  # which has not been sent yet
+    cancel = CancelToken()
+    steps = steps_on(cluster, replace(case, ct=ct), cancel)
+    while "Sending the case" not in next(steps).text:
+        pass
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        next(steps)
+    monkeypatch.setattr(attacking, "seen_workers", lambda *_: [])
+    cancel = CancelToken()
+    steps = steps_on(cluster, case, cancel)
+    while "Waiting for a worker" not in next(steps).text:
+        pass
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        next(steps)
+    monkeypatch.setattr(attacking, "_WORKER_S", 0.1)
+    with pytest.raises(ClusterLostError, match="has no worker"):
+        finish(steps_on(cluster, case, CancelToken()))
+
+
+def test_a_scheduler_that_goes_is_told_from_a_worker_that_goes() -> None:
+    class Gone:
+        def run(self, *_: Any, **__: Any) -> Any:
+            raise OSError("closed")
+
+        def nthreads(self) -> Any:
+            raise OSError("closed")
+
+    class There(Gone):
+        def nthreads(self) -> Any:
+            return {}
+
+    for client, kind in ((Gone(), ClusterLostError), (There(), WorkerLostError)):
+        with pytest.raises(kind):
+            next(visit.Visit(client, "tcp://x:1", CancelToken()).attack(None))  # type: ignore[arg-type]
 
 
 def test_what_fails_there_is_told_in_a_line(cluster: LocalCluster, case: Case) -> None:

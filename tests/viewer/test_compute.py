@@ -80,6 +80,7 @@ def test_what_is_chosen_goes_with_the_attack_and_keeps_the_case_open(
     dock.inputs.network.set_value("fake")
     qtbot.waitUntil(lambda: dock.controller.in_hand is not None, timeout=20_000)
     chosen(dock.inputs.compute, qtbot, ELSEWHERE)
+    assert dock.inputs.fold.text() == f"Case: mine, fake, on {ELSEWHERE}"
     dock.run()
     qtbot.waitUntil(lambda: dock.controller.phase is Phase.DONE, timeout=20_000)
     assert [wish.compute for wish in core.attacked] == [ELSEWHERE]
