@@ -10,11 +10,12 @@ from functools import partial
 from ..attacks import CancelToken, Progress, broken_off_by
 from ..case import AttackRequest, Case, Finding, attack_case, finding_at, make_target, path_target
 from ..case.run import scaled
+from .calls import Call
 from .connecting import ClusterLostError, connect, let_go, need_dask, quiet
 from .found import finding_of, volumes_sha256, with_volumes
-from .looking import chosen, other_versions, seen_workers
+from .looking import asked_workers, chosen, other_versions
 from .sending import job_of
-from .visit import Call, Visit, WorkerLostError
+from .visit import Visit, WorkerLostError
 
 _CONNECT_S = 10.0
 _WORKER_S = 30.0  # for a worker that is being started anew
@@ -71,7 +72,7 @@ def attack_elsewhere(
             job, pieces = job_of(case, request)
             names = tuple(pieces)
             until = time.monotonic() + _WORKER_S
-            while not (seen := Call(lambda: seen_workers(client, names)).within(cancel)) and time.monotonic() < until:
+            while not (seen := asked_workers(client, scheduler, cancel, names)) and time.monotonic() < until:
                 yield Progress("Waiting for a worker: the scheduler has none", 0.0)
                 time.sleep(_POLL_S)
             worker = chosen(seen, scheduler)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..attacks import Cancelled, CancelToken
+from .calls import SILENT_S, Call
 from .connecting import ClusterLostError, connect, let_go, need_dask, quiet
 from .greeting import PROTOCOL, greet
 
@@ -47,6 +49,24 @@ def seen_workers(client: Client, wanted: tuple[str, ...] = ()) -> list[Seen]:
     return [_seen(address, answer, waiting.get(address, 0)) for address, answer in sorted(answers.items())]
 
 
+def asked_workers(client: Client, scheduler: str, cancel: CancelToken, wanted: tuple[str, ...] = ()) -> list[Seen]:
+    """:func:`seen_workers`, until the user asks to stop.
+
+    Raises
+    ------
+    Cancelled
+        The user has.
+    ClusterLostError
+        There is no answer.
+    """
+    try:
+        return Call(lambda: seen_workers(client, wanted)).within(cancel, SILENT_S)
+    except Cancelled:
+        raise
+    except OSError as fault:
+        raise ClusterLostError(f"the Dask scheduler {scheduler} does not answer any more") from fault
+
+
 def chosen(workers: list[Seen], scheduler: str) -> Seen:
     """The worker to be asked: a GPU before none, then the least to do, then the most that it holds already.
 
@@ -79,7 +99,7 @@ def what_is_there(scheduler: str) -> str:
     with quiet():
         client = connect(scheduler, _LOOK_S)
         try:
-            workers = seen_workers(client)
+            workers = asked_workers(client, scheduler, CancelToken())
         finally:
             let_go(client)
     best = chosen(workers, scheduler)

@@ -1,21 +1,16 @@
-"""A client's visit to one worker: it sends pieces, starts the attack there, hears of it, and stops it.
-
-Every question runs in a thread of its own, so that a cancel is heard within a tenth of a second whatever the way there
-does.
-"""
+"""A client's visit to one worker: it sends pieces, starts the attack there, hears of it, and stops it."""
 
 from __future__ import annotations
 
-import math
 import secrets
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..attacks import Cancelled, CancelToken, Progress
 from . import on_worker
+from .calls import POLL_S, SILENT_S, Call
 from .connecting import ClusterLostError
 from .messages import FoundMessage, JobMessage
 
@@ -23,10 +18,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 T = TypeVar("T")
-_POLL_S = 0.05
 _BLOCK = 4 << 20  # bytes of a piece at a time
 _WAIT_S = 0.5  # how long the worker waits for news before it answers
-_SILENT_S = 60.0  # no answer for so long: lost
 _STOPPING_S = 0.8  # after a cancel, for the worker's own best so far; then the last that was heard of
 _SCHEDULER_S = 1.0  # for the scheduler to say that it is there, when a worker seems lost
 _MB = 1e6
@@ -34,66 +27,6 @@ _MB = 1e6
 
 class WorkerLostError(OSError):
     """The worker is gone, or the way to it; one line without an address, which goes into results."""
-
-
-class Call(Generic[T]):
-    """A question in a thread of its own; ``late`` is given an answer that nobody waits for any more."""
-
-    def __init__(self, ask: Callable[[], T], late: Callable[[T], object] | None = None) -> None:
-        self._ask, self._late = ask, late
-        self._answer: list[T] = []
-        self._fault: BaseException | None = None
-        self._deserted = False
-        self._lock = threading.Lock()
-        self.began = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="napari-advseg-call", daemon=True)
-        self._thread.start()
-
-    def done(self, wait_s: float) -> bool:
-        """Whether it has been answered; waits up to ``wait_s`` seconds for that."""
-        self._thread.join(wait_s)
-        return not self._thread.is_alive()
-
-    @property
-    def answered(self) -> bool:
-        """Whether there is an answer, and no fault."""
-        return bool(self._answer)
-
-    def answer(self) -> T:
-        """The answer, once it is done; raises what asking has raised."""
-        if self._fault is not None:
-            raise self._fault
-        return self._answer[0]
-
-    def within(self, cancel: CancelToken, most_s: float = math.inf) -> T:
-        """The answer; :class:`Cancelled` as soon as the user asks to stop, TimeoutError after ``most_s`` seconds."""
-        while True:
-            late = time.monotonic() - self.began > most_s
-            if cancel.cancelled or late:
-                self.desert()
-                raise TimeoutError if late else Cancelled
-            if self.done(_POLL_S):
-                return self.answer()
-
-    def desert(self) -> None:
-        """Nobody waits for the answer any more."""
-        with self._lock:
-            self._deserted = True
-            late = self._answer
-        if late and self._late is not None:
-            self._late(late[0])
-
-    def _run(self) -> None:
-        try:
-            answer = self._ask()
-        except BaseException as fault:  # Dask's CancelledError is none of Exception
-            self._fault = fault
-            return
-        with self._lock:
-            self._answer.append(answer)
-            deserted = self._deserted
-        if deserted and self._late is not None:
-            self._late(answer)
 
 
 class Visit:
@@ -193,14 +126,14 @@ class Visit:
     def _heard(self, news: int, number: int) -> dict[str, Any] | None:
         """What the worker tells; None where the user has stopped it and it does not come to an end at once."""
         call = self._call(on_worker.told, self._run, news, number, _WAIT_S)
-        while not call.done(_POLL_S):
+        while not call.done(POLL_S):
             if self._cancel.cancelled:
                 if self._stopping is None:
                     self._stopping = time.monotonic()
                     self._call(on_worker.stop, self._run)
                 elif time.monotonic() - self._stopping > _STOPPING_S:
                     return None
-            if time.monotonic() - call.began > _SILENT_S:
+            if time.monotonic() - call.began > SILENT_S:
                 raise self._lost()
         return self._checked(call)
 
@@ -215,16 +148,14 @@ class Visit:
 
     def _ask(self, function: Callable[..., Any], *given: Any, cancel: CancelToken | None = None) -> Any:
         call = self._call(function, *given)
-        return self._guarded(lambda: call.within(cancel or self._cancel, _SILENT_S))
+        return self._guarded(lambda: call.within(cancel or self._cancel, SILENT_S))
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except Cancelled:
             raise
-        except BaseException as fault:
-            if isinstance(fault, KeyboardInterrupt | SystemExit | GeneratorExit):
-                raise
+        except Exception as fault:
             raise self._lost() from fault
 
     def _lost(self) -> OSError:

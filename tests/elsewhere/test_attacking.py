@@ -16,7 +16,7 @@ from clusters import kill_worker
 from distributed import Client, LocalCluster
 
 from napari_advseg.attacks import Cancelled, CancelToken, Progress
-from napari_advseg.case import AttackRequest, Case, Finding, attack_case, finish
+from napari_advseg.case import AttackRequest, Case, Finding, attack_case, finish, path_target
 from napari_advseg.elsewhere import attacking, looking, visit
 from napari_advseg.elsewhere.attacking import attack_elsewhere, attacking_on
 from napari_advseg.elsewhere.connecting import ClusterLostError
@@ -117,6 +117,27 @@ def test_a_cancel_gives_the_best_so_far_within_a_second(cluster: LocalCluster, c
     assert worker_rests(cluster)
 
 
+@pytest.mark.parametrize("rounds_otherwise", [False, True])
+def test_a_cancel_does_not_wait_for_a_worker_that_is_slow(
+    cluster: LocalCluster, case: Case, monkeypatch: pytest.MonkeyPatch, rounds_otherwise: bool
+) -> None:
+    """The best that was heard of; where it cannot be made again to the last bit, measured here."""
+    cancel = CancelToken()
+    steps = steps_on(cluster, case, cancel, AttackRequest(drop=0.5))
+    next_measured(steps, 3)
+    cancel.cancel()
+    monkeypatch.setattr(visit, "_STOPPING_S", -1.0)
+    if rounds_otherwise:
+        monkeypatch.setattr(attacking, "volumes_sha256", lambda _: "another")
+        monkeypatch.setattr(visit.Visit, "volumes", lambda _: b"")
+    finding = finish(steps)
+    assert finding.result.stopped == "cancelled"
+    assert finding.result.device == ("" if rounds_otherwise else "cpu of a Dask worker")
+    target = path_target(finding)
+    assert target.measure(finding.result.parameters, finding.result.strength).drop == finding.result.achieved_drop
+    assert worker_rests(cluster)
+
+
 def test_a_cancel_before_anything_was_measured_is_one(cluster: LocalCluster, case: Case) -> None:
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel)
@@ -166,7 +187,7 @@ def test_a_cancel_while_the_case_is_sent_or_a_worker_awaited(
     cancel.cancel()
     with pytest.raises(Cancelled):
         next(steps)
-    monkeypatch.setattr(attacking, "seen_workers", lambda *_: [])
+    monkeypatch.setattr(looking, "seen_workers", lambda *_: [])
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel)
     while "Waiting for a worker" not in next(steps).text:
@@ -187,6 +208,9 @@ def test_a_scheduler_that_goes_is_told_from_a_worker_that_goes() -> None:
         def nthreads(self) -> Any:
             raise OSError("closed")
 
+        def processing(self) -> Any:
+            raise OSError("closed")
+
     class There(Gone):
         def nthreads(self) -> Any:
             return {}
@@ -194,6 +218,8 @@ def test_a_scheduler_that_goes_is_told_from_a_worker_that_goes() -> None:
     for client, kind in ((Gone(), ClusterLostError), (There(), WorkerLostError)):
         with pytest.raises(kind):
             next(visit.Visit(client, "tcp://x:1", CancelToken()).attack(None))  # type: ignore[arg-type]
+    with pytest.raises(ClusterLostError, match="the Dask scheduler tcp://x:1 does not answer any more"):
+        looking.asked_workers(Gone(), "tcp://x:1", CancelToken())  # type: ignore[arg-type]
 
 
 def test_what_fails_there_is_told_in_a_line(cluster: LocalCluster, case: Case) -> None:
