@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,13 +12,19 @@ import numpy as np
 import pytest
 import torch
 from clusters import kill_worker, worker_of_its_own
+from cohort.cohorts import phantom_cohort
 from viewer.fake_core import FakeCore
 from viewer.test_dock import user_layer
 from viewer.test_phantom import add_slices
 
+from napari_advseg.attacks import CancelToken
+from napari_advseg.elsewhere.connecting import ClusterLostError
 from napari_advseg.viewer import habits
+from napari_advseg.viewer.cases.core import PackageCases
+from napari_advseg.viewer.cases.rows import RowFound
 from napari_advseg.viewer.compute_field import HERE
 from napari_advseg.viewer.state import Phase
+from napari_advseg.viewer.wishes import AttackWish, CaseWish
 
 ELSEWHERE = "tcp://gpu:8786"
 MakeDock = Callable[[FakeCore], Any]
@@ -88,6 +95,32 @@ def test_what_is_chosen_goes_with_the_attack_and_keeps_the_case_open(
     assert dock.settings(None)[1].compute == ELSEWHERE, "the queue of cases asks for the same"
 
 
+def test_a_queue_whose_scheduler_is_gone_shows_the_case_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_advseg.elsewhere import attacking
+
+    monkeypatch.setattr(attacking, "_CONNECT_S", 0.5)
+    source = phantom_cohort(tmp_path / "cases", 2)
+    core, nobody = PackageCases(), "tcp://127.0.0.1:1"
+    cases = core.read_list(source)
+    wish = CaseWish(cases.cases[0].ct, "phantom2d", device="cpu")
+    steps = core.attack_all(cases, tmp_path / "work", wish, AttackWish(compute=nobody), None, CancelToken())
+    rows: dict[int, Any] = {}
+    line = f"the Dask scheduler {nobody} does not answer"
+
+    def go() -> None:
+        for step in steps:
+            if isinstance(step, RowFound):
+                rows[step.index] = step.row
+
+    with pytest.raises(ClusterLostError, match=line):
+        go()
+    assert list(rows) == [0], "the queue ended"
+    assert rows[0].state == "failed"
+    assert rows[0].reason.startswith(line)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     with worker_of_its_own() as started:
@@ -148,4 +181,10 @@ def test_run_cancel_a_lost_worker_and_a_new_one(dock: Any, qtbot: Any, cluster: 
     dock.slider.set_drop(0.2)
     dock.run()
     assert wait_for_end(dock, qtbot).finding.result.reached, "a new worker takes over"
+
+    dock.slider.set_drop(0.5)
+    dock.run()
+    qtbot.waitUntil(lambda: "drop 0." in dock.job.line.text(), timeout=60_000)
+    dock.controller.shut_down()
+    assert dock.controller.join(5), "a window that is closed does not wait for the worker"
     torch.set_num_threads(threads)

@@ -114,6 +114,7 @@ class PackageCases:
         from ...attacks import Progress
         from ...cohort import CohortRequest, attack_all
         from ...elsewhere.attacking import attacking_on
+        from ...elsewhere.connecting import ClusterLostError
 
         folder = _work_folder(work, cases)
         request = CohortRequest(
@@ -148,6 +149,10 @@ class PackageCases:
                 except StopIteration as end:
                     summary = end.value
                     break
+                except ClusterLostError:
+                    if before is not None:
+                        yield now(before)  # with its reason
+                    raise
                 index = numbers.get(step.text.partition(":")[0])
                 if index is not None and index != before:
                     if before is not None:
