@@ -22,6 +22,7 @@ ROOMS = [
     "generator",
     "evidence",
     "case",
+    "elsewhere",
     "cohort",
     "viewer",
     "cli",

@@ -86,6 +86,8 @@ class AttackResult:
         What a reader of the result must know of the attacker; "" for nothing.
     repeats
         Drops with fresh random numbers, where the network is random at inference.
+    device
+        Where it was computed, where that is not the device of the case's network; "" where it is.
     """
 
     ct: Volume
@@ -112,6 +114,7 @@ class AttackResult:
     generator_sha256: str = ""
     note: str = ""
     repeats: Repeats | None = None
+    device: str = ""
 
     @property
     def achieved_drop(self) -> float:

@@ -30,6 +30,7 @@ from .target import Measured, Target
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _log = logging.getLogger(__name__)
+OnBetter = Callable[[Callable[[], AttackResult]], object]
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
 
 
@@ -57,6 +58,7 @@ def search(
     clean_labels: np.ndarray,
     cancel: CancelToken,
     start: Tensor | None = None,
+    on_better: OnBetter | None = None,
 ) -> Generator[Progress, None, AttackResult]:
     """Search for the smallest change that costs ``settings.drop``; yields after every pass.
 
@@ -66,6 +68,8 @@ def search(
         The network's segmentation of the whole clean CT, uint16 (z, y, x).
     start
         Parameters to set out from; None for no change.
+    on_better
+        Called whenever a measurement is the best so far, with a function that gives the result until then.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def search(
     Cancelled
         Stopped before anything was measured.
     """
-    run = _Run(target, settings)
+    run = _Run(target, settings, clean_labels, on_better)
 
     def steps() -> Generator[Progress, None, None]:
         yield from run.descend(target.synthesis.zeros() if start is None else start)
@@ -88,7 +92,7 @@ def search(
         if (above := run.overshoot()) is not None:  # a change that stopped growing short of the target
             yield from run.calibrate(above, samples=())
 
-    return (yield from _to_the_end(run, steps(), clean_labels, cancel))
+    return (yield from _to_the_end(run, steps(), cancel))
 
 
 def set_strength(
@@ -99,6 +103,7 @@ def set_strength(
     cancel: CancelToken,
     most: int = 6,
     greatest: float = 1.0,
+    on_better: OnBetter | None = None,
 ) -> Generator[Progress, None, AttackResult]:
     """The strength at which a proposed change costs ``settings.drop``: at most ``most`` forward passes, none backward.
 
@@ -111,19 +116,21 @@ def set_strength(
         Drop -> parameters of a change that is meant to cost it; they are brought into the budget.
     greatest
         The largest drop to ask ``propose`` for.
+    on_better
+        As for :func:`search`.
     """
-    run = _Run(target, settings)
+    run = _Run(target, settings, clean_labels, on_better)
 
     def steps() -> Generator[Progress, None, None]:
         strongest, spent = yield from run.try_proposals(propose, greatest, min(_PROPOSALS, most))
         if most > spent:
             yield from run.calibrate(strongest, samples=(), most=most - spent, stronger=_STRONGER)
 
-    return (yield from _to_the_end(run, steps(), clean_labels, cancel))
+    return (yield from _to_the_end(run, steps(), cancel))
 
 
 def _to_the_end(
-    run: _Run, steps: Generator[Progress, None, None], clean_labels: np.ndarray, cancel: CancelToken
+    run: _Run, steps: Generator[Progress, None, None], cancel: CancelToken
 ) -> Generator[Progress, None, AttackResult]:
     """Run the steps; after a cancel or a fault, the best so far."""
     target, clean = run.target, float(run.target.clean.mean())
@@ -144,14 +151,17 @@ def _to_the_end(
                 raise
             _log.error("a fault ended the search; the best so far is kept", exc_info=fault)
             stopped = broken_off_by(fault)
-    return run.result(clean_labels, stopped)
+    return run.result(stopped)
 
 
 class _Run:
     """One search: its best measurement so far, and the steps that improve it."""
 
-    def __init__(self, target: Target, settings: SearchSettings) -> None:
+    def __init__(
+        self, target: Target, settings: SearchSettings, clean_labels: np.ndarray, on_better: OnBetter | None
+    ) -> None:
         self.target, self.settings = target, settings
+        self._clean_labels, self._on_better = clean_labels, on_better
         self.best: Measured | None = None
         self.promising = Promising(settings.drop)
         self._on_path: list[tuple[Tensor, float, float]] = []  # parameters, strength, drop
@@ -253,7 +263,7 @@ class _Run:
             return None
         return best
 
-    def result(self, clean_labels: np.ndarray, stopped: str) -> AttackResult:
+    def result(self, stopped: str) -> AttackResult:
         best = self.best
         assert best is not None
         target = self.target
@@ -271,7 +281,7 @@ class _Run:
             perturbed=best.perturbed,
             displacement=best.displacement,
             appearance=best.appearance,
-            clean_labels=clean_labels,
+            clean_labels=self._clean_labels,
             attacked_labels=target.placed.embed(best.attacked),
             reference=target.reference,
             moved_reference=moved,
@@ -294,6 +304,8 @@ class _Run:
         """Keep the measurement where it is nearer to the target, or as near and smaller."""
         if self.best is None or self._rank(measured) < self._rank(self.best):
             self.best = measured
+            if self._on_better is not None:
+                self._on_better(lambda: self.result(""))
 
     def _rank(self, measured: Measured) -> tuple[int, float]:
         return (0, measured.size) if self._hit(measured) else (1, abs(measured.drop - self.settings.drop))

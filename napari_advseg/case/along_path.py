@@ -72,6 +72,7 @@ def finding_at(finding: Finding, target: Target, strength: float, cancel: Cancel
             ),
             generated="strength" if result.generated == "alone" else result.generated,
             repeats=None,
+            device="",  # every figure is measured anew, here
         ),
         None,
     )

@@ -35,6 +35,7 @@ from .request import AttackRequest, CaseRequest
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+OnBetter = Callable[[Callable[[], "Finding"]], object]
 CONTROL_DRAWS = 3
 _MARGIN_MM = 40.0  # around the organs: several control points of the deformation, all that a patch can see nearby
 _GENERATED_PASSES = 6  # eight with the two on the clean CT: the reference's and the generator's
@@ -62,8 +63,15 @@ def run(
     return (yield from scaled(attack_case(case, attack_request, cancel), _OPENING_SHARE, 1.0))
 
 
-def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Generator[Progress, None, Finding]:
+def attack_case(
+    case: Case, request: AttackRequest, cancel: CancelToken, on_better: OnBetter | None = None
+) -> Generator[Progress, None, Finding]:
     """Attack an open case.
+
+    Parameters
+    ----------
+    on_better
+        Called whenever a measurement is the best so far, with a function that gives the finding until then.
 
     Returns
     -------
@@ -79,8 +87,11 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
     """
     target = make_target(case, request)
     settings = SearchSettings(request.drop, request.tolerance, seed=request.seed)
-    result = yield from scaled(_attacking(case, target, settings, request, cancel), 0.0, _SEARCH_SHARE)
-    result = replace(result, cost=replace(result.cost, forward=result.cost.forward + 1))  # the clean pass of open_case
+    tell: Callable[[Callable[[], AttackResult]], object] | None = None
+    if on_better is not None:
+        tell = lambda made: on_better(lambda: Finding(case, _with_clean_pass(made()), None))  # noqa: E731
+    result = yield from scaled(_attacking(case, target, settings, request, cancel, tell), 0.0, _SEARCH_SHARE)
+    result = _with_clean_pass(result)
     if result.stopped:
         return Finding(case, result, None)
     finding = Finding(case, result, None)
@@ -97,11 +108,16 @@ def attack_case(case: Case, request: AttackRequest, cancel: CancelToken) -> Gene
 
 
 def _attacking(
-    case: Case, target: Target, settings: SearchSettings, request: AttackRequest, cancel: CancelToken
+    case: Case,
+    target: Target,
+    settings: SearchSettings,
+    request: AttackRequest,
+    cancel: CancelToken,
+    tell: Callable[[Callable[[], AttackResult]], object] | None,
 ) -> Generator[Progress, None, AttackResult]:
     """The search, or the learned attacker where one is asked for."""
     if request.attacker == "search":
-        return (yield from search(target, settings, case.clean_labels, cancel))
+        return (yield from search(target, settings, case.clean_labels, cancel, on_better=tell))
     folder = Path(attacker_folder(request.attacker))
     attacker = Attacker.load(folder, case.network.device)
     attacker.fits(case.network.card, target.synthesis.kind)
@@ -109,17 +125,26 @@ def _attacking(
     yield Progress(note or "Generating the change", 0.0)
     passes = case.network.passes.forward
     draw = attacker.drawing(target, request.seed)
-    passes = case.network.passes.forward - passes
+    passes, sha256 = case.network.passes.forward - passes, file_sha256([folder / WEIGHTS])
+
+    def marked(result: AttackResult) -> AttackResult:
+        cost = replace(result.cost, forward=result.cost.forward + passes)
+        return replace(
+            result, attacker="generator", generated=request.generated, generator_sha256=sha256, note=note, cost=cost
+        )
+
+    on_better = None if tell is None else lambda made: tell(lambda: marked(made()))
     if request.generated == "start":
-        result = yield from search(target, settings, case.clean_labels, cancel, start=draw(request.drop))
+        result = yield from search(target, settings, case.clean_labels, cancel, draw(request.drop), on_better)
     else:
         most, greatest = 1 if request.generated == "alone" else _GENERATED_PASSES, attacker.card.drops[1]
-        result = yield from set_strength(target, settings, draw, case.clean_labels, cancel, most, greatest)
-    cost = replace(result.cost, forward=result.cost.forward + passes)
-    sha256 = file_sha256([folder / WEIGHTS])
-    return replace(
-        result, attacker="generator", generated=request.generated, generator_sha256=sha256, note=note, cost=cost
-    )
+        result = yield from set_strength(target, settings, draw, case.clean_labels, cancel, most, greatest, on_better)
+    return marked(result)
+
+
+def _with_clean_pass(result: AttackResult) -> AttackResult:
+    """The pass of ``open_case`` counts, too."""
+    return replace(result, cost=replace(result.cost, forward=result.cost.forward + 1))
 
 
 def complete_finding(finding: Finding, cancel: CancelToken) -> Generator[Progress, None, Finding]:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..attacks import Cancelled, CancelToken, Progress
 from ..case import AttackRequest, Case, Finding, attack_case, complete_finding, open_case
 from ..case.run import scaled
+from ..elsewhere.attacking import Attacking
+from ..elsewhere.connecting import ClusterLostError
 from ..networks import DeviceLost, ModelCard, OutOfMemory, SegmentationNetwork, open_network
 from ..volume import SeveralSeriesError
 from .identity import AttackJob
@@ -94,17 +96,24 @@ class CohortSummary:
 
 
 def attack_all(
-    request: CohortRequest, work: WorkFolder, cancel: CancelToken
+    request: CohortRequest, work: WorkFolder, cancel: CancelToken, attacking: Attacking = attack_case
 ) -> Generator[Progress, None, CohortSummary]:
     """Attack every case that is not done with these settings; those that failed or were stopped are tried again.
 
     A case that fails is remembered with its reason and does not end the queue. After a cancel the case in hand is as
     new, unless its best drop so far exceeds the tolerance: then that is saved, its ``outcome.stopped`` saying so.
 
+    Parameters
+    ----------
+    attacking
+        Attacks an open case; see :func:`attacking_on`.
+
     Raises
     ------
     LockedError
         Another process works in the folder.
+    ClusterLostError
+        A scheduler elsewhere does not answer, which the other cases would not change: the case in hand has failed.
     ConsentNeededError, FileNotFoundError, ValueError, ImportError
         The network or the attacker cannot be opened.
     OSError
@@ -121,7 +130,7 @@ def attack_all(
             for number, todo in enumerate(waiting):
                 part = (_SURVEY_SHARE + (1 - _SURVEY_SHARE) * n / len(waiting) for n in (number, number + 1))
                 cancel.check()
-                yield from scaled(_attack(request, network, todo, work, cancel, attacked), *part)
+                yield from scaled(_attack(request, network, todo, work, cancel, attacking, attacked), *part)
         except Cancelled:
             pass
         rows = tuple(work.status(case, job) for case in request.cases for job in jobs)
@@ -142,6 +151,7 @@ def _attack(
     todo: Sequence[CaseStatus],
     work: WorkFolder,
     cancel: CancelToken,
+    attacking: Attacking,
     attacked: list[CaseStatus],
 ) -> Generator[Progress, None, None]:
     """The attacks on one case; those that were finished or failed at are added to ``attacked``."""
@@ -156,7 +166,7 @@ def _attack(
                 opening = open_case(row.case.request(network, **options), cancel)
                 case = yield from _named(scaled(opening, 0.0, _OPENING_SHARE), name)
             share = (_OPENING_SHARE + (1 - _OPENING_SHARE) * n / len(todo) for n in (number, number + 1))
-            yield from _named(scaled(_attack_and_save(case, row, work, cancel), *share), name)
+            yield from _named(scaled(_attack_and_save(case, row, work, cancel, attacking), *share), name)
         except Cancelled:
             work.forget(row)
             raise
@@ -164,6 +174,8 @@ def _attack(
             if not isinstance(fault, FORESEEN):
                 _log.exception("an attack failed in a way that nobody foresaw")
             work.fail(row, reason_of(fault), None if case is None else clean_dice(case))
+            if isinstance(fault, ClusterLostError):
+                raise
         except BaseException:  # the queue is closed, or the process told to end
             work.forget(row)
             raise
@@ -171,9 +183,9 @@ def _attack(
 
 
 def _attack_and_save(
-    case: Case, row: CaseStatus, work: WorkFolder, cancel: CancelToken
+    case: Case, row: CaseStatus, work: WorkFolder, cancel: CancelToken, attacking: Attacking
 ) -> Generator[Progress, None, None]:
-    finding = yield from attack_case(case, row.job.attack, cancel)
+    finding = yield from attacking(case, row.job.attack, cancel)
     if finding.result.broken_off:  # the case is remembered as failed, with the reason, and tried again next time
         raise ValueError(f"the attack was {finding.result.stopped}")
     if finding.result.stopped and not _worth_keeping(finding):

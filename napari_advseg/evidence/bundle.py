@@ -92,7 +92,7 @@ def result_record(result: AttackResult, evidence: Evidence, network: Segmentatio
         "attacker_note": result.note,
         "interpolation": result.synthesis.kind.interpolation,
         "seed": result.seed,
-        "device": str(network.device),
+        "device": result.device or str(network.device),
         "half_precision": network.execution.half,
         "versions": _versions(),
     }

@@ -1,13 +1,22 @@
 """A user's checkpoint as one function: HU volume -> class scores, differentiable."""
 
 from .card import Architecture, ModelCard, find_card, make_card, one_line, read_card, write_card
-from .consent import ConsentNeededError, remember_trust, settings_folder, trusted, trusted_files, withdraw_trust
+from .consent import (
+    ConsentNeededError,
+    remember_trust,
+    settings_folder,
+    trusted,
+    trusted_files,
+    trusting,
+    withdraw_trust,
+)
 from .devices import pick_device, working_devices
 from .execution import DeviceLost, OutOfMemory, ran_out
 from .inspecting import describe, memory_of_one_pass
 from .intensity import Intensity
 from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
 from .opening import CardNeededError, network_from_module, open_network
+from .portable import portable_checkpoint
 from .registry import cache_folder, fetch, known_networks
 from .weights import load_architectures
 
@@ -35,12 +44,14 @@ __all__ = [
     "one_line",
     "open_network",
     "pick_device",
+    "portable_checkpoint",
     "ran_out",
     "read_card",
     "remember_trust",
     "settings_folder",
     "trusted",
     "trusted_files",
+    "trusting",
     "withdraw_trust",
     "working_devices",
     "write_card",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+
+_for_now: list[str] = []  # trusted by whoever sent the file, for as long as it is being opened
 
 
 class ConsentNeededError(ValueError):
@@ -30,7 +34,17 @@ def settings_folder() -> Path:
 
 def trusted(sha256: str) -> bool:
     """Whether the user has consented to the file with this SHA-256."""
-    return sha256 in _read()
+    return sha256 in _for_now or sha256 in _read()
+
+
+@contextmanager
+def trusting(sha256: str) -> Iterator[None]:
+    """Take the file with this SHA-256 as trusted while inside; nothing is remembered."""
+    _for_now.append(sha256)
+    try:
+        yield
+    finally:
+        _for_now.remove(sha256)
 
 
 def trusted_files() -> tuple[str, ...]:

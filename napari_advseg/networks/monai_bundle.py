@@ -89,13 +89,19 @@ def read_bundle(archive: Archive, root: str, device: torch.device) -> tuple[nn.M
             regions=(1,) if single else None,
             source=str(archive.path),
             licence=next((str(metadata[key]) for key in ("license", "licence") if metadata.get(key)), "unknown"),
-            sha256=archive.sha256([file for file in (settings, described, weights) if file]),
+            sha256=archive.sha256(files_of_bundle(archive, root)),
             format="monai-bundle",
             **windows,
         )
     except ValidationError as fault:
         raise ValueError(f"{where}: {one_line(fault)}") from fault
     return module, card
+
+
+def files_of_bundle(archive: Archive, root: str) -> list[str]:
+    """All that is read of a bundle, by its names in the archive."""
+    files = [_one_of(archive, root, names) for names in (_CONFIGS, (_METADATA,), _WEIGHTS)]
+    return [file for file in files if file is not None]
 
 
 def _one_of(archive: Archive, root: str, names: tuple[str, ...]) -> str | None:

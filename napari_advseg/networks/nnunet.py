@@ -26,7 +26,7 @@ from .steps import Crop, Orient, Permute, Resample, Scale, Step
 from .weights import build_and_fill, plain_names
 
 _VOXELS_AT_ONCE = 2**18  # windows smaller than this are run several at a time
-_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
+CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 _READERS = {
     "SimpleITKIO": "zyx",
     "NibabelIO": "zyx",
@@ -68,7 +68,7 @@ def find_trained(archive: Archive, fold: str | None = None, checkpoint: str | No
     folder = folders[0]
     prefix = f"{folder}/" if folder else ""
     held = [name.removeprefix(prefix) for name in archive.under(folder)]
-    for wanted in (checkpoint,) if checkpoint else _CHECKPOINTS:
+    for wanted in (checkpoint,) if checkpoint else CHECKPOINTS:
         folds = sorted(name for name in held if re.fullmatch(rf"fold_[^/]+/{re.escape(wanted)}", name))
         if fold is not None:
             folds = [name for name in folds if name.startswith(f"{fold}/")]
@@ -76,7 +76,7 @@ def find_trained(archive: Archive, fold: str | None = None, checkpoint: str | No
             folds = [name for name in folds if not name.startswith("fold_all/")]
         if folds:
             return Trained(folder, tuple(prefix + name for name in folds))
-    raise ValueError(f"{archive.path} holds no {' or '.join(_CHECKPOINTS)} in {fold or 'a fold_* folder'}")
+    raise ValueError(f"{archive.path} holds no {' or '.join(CHECKPOINTS)} in {fold or 'a fold_* folder'}")
 
 
 def read_nnunet(
@@ -186,7 +186,7 @@ def _card(
         mirror_axes=tuple(int(axis) for axis in checkpoint.get("inference_allowed_mirroring_axes") or ()),
         batch=min(8, max(1, _VOXELS_AT_ONCE // math.prod(patch))),
         source=where,
-        sha256=archive.sha256([*trained.checkpoints, *_beside(trained)]),
+        sha256=archive.sha256(files_of_trained(trained)),
         format="nnunet",
     )
 
@@ -200,9 +200,10 @@ def _strides(configuration: Mapping[str, Any]) -> int:
     return max(math.prod(int(stage[axis]) for stage in per_axis) for axis in range(dimensions))
 
 
-def _beside(trained: Trained) -> list[str]:
+def files_of_trained(trained: Trained) -> list[str]:
+    """All that is read of a configuration, by its names in the archive."""
     prefix = f"{trained.folder}/" if trained.folder else ""
-    return [f"{prefix}plans.json", f"{prefix}dataset.json"]
+    return [*trained.checkpoints, f"{prefix}plans.json", f"{prefix}dataset.json"]
 
 
 def _steps(

@@ -46,7 +46,8 @@ class Saved:
 class Core(Protocol):
     """The work behind the dock; generators stop between steps.
 
-    It runs on the worker's thread, except for what is quick: trust, cards and names.
+    It runs on the worker's thread, except for what is quick: trust, cards and names; and for ``compute_line``, which waits
+    for others and has a thread of its own.
     """
 
     def offers(self) -> Offers: ...
@@ -58,6 +59,8 @@ class Core(Protocol):
     def open_case(self, wish: CaseWish, cancel: CancelToken) -> Generator[Progress | CtRead, None, Case]: ...
 
     def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]: ...
+
+    def compute_line(self, scheduler: str) -> str: ...
 
     def restore(self, finding: Finding, labels: bytes) -> Finding: ...
 
@@ -139,9 +142,16 @@ class PackageCore:
         return (yield from open_case(request, cancel))
 
     def attack_case(self, case: Case, wish: AttackWish, cancel: CancelToken) -> Generator[Progress, None, Finding]:
-        from ..case import attack_case
+        """Attack the case, here or where the wish says."""
+        from ..elsewhere.attacking import attacking_on
 
-        return (yield from attack_case(case, attack_request(wish), cancel))
+        return (yield from attacking_on(wish.compute)(case, attack_request(wish), cancel))
+
+    def compute_line(self, scheduler: str) -> str:
+        """What there is at a Dask scheduler; ImportError, ValueError or OSError, in one line, where it cannot be used."""
+        from ..elsewhere.looking import what_is_there
+
+        return what_is_there(scheduler)
 
     def restore(self, finding: Finding, labels: bytes) -> Finding:
         """The volumes of a draw that has none; one synthesis."""
@@ -246,5 +256,5 @@ def attack_request(wish: AttackWish) -> AttackRequest:
     from ..case import AttackRequest
 
     fields = asdict(wish)
-    del fields["draws"]  # the caller's loop, not the attack's
+    del fields["draws"], fields["compute"]  # the caller's loop, and where it is done: not the attack's
     return AttackRequest(**fields)

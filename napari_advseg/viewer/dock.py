@@ -73,6 +73,7 @@ class AttackDock(DockWidget):
         self._sweeps = ShortSweeps(napari_viewer)
         self.first_steps = FirstSteps()
         self.inputs = InputsPanel()
+        self.inputs.compute.look_at = core.compute_line
         self.network = NetworkPanel()
         self.organs = OrgansPanel()
         self.slider = DropSlider()
@@ -151,6 +152,7 @@ class AttackDock(DockWidget):
         """Stop the work and let go of the viewer; returns at once, and may be called again."""
         if not self.controller.closed:
             self._opening_timer.stop()
+            self.inputs.compute.let_go()
             self._open_layers.let_go()
             self.bundles.let_go()
             self.presenter.leave()
@@ -177,7 +179,8 @@ class AttackDock(DockWidget):
         elif not organs:
             raise ValueError("Check at least one organ.")
         chosen = tuple(self.network.name(organ.id, organ.name) for organ in organs)
-        return AttackWish(drop=self.slider.drop(), organs=chosen, **self.attacker.values(), **self.limits.values())
+        settings = self.attacker.values() | self.limits.values()
+        return AttackWish(drop=self.slider.drop(), organs=chosen, compute=self.inputs.compute.address(), **settings)
 
     def _ask(self, do: Any, otherwise: Any = None) -> None:
         self._message.say("", False)

@@ -59,6 +59,21 @@ def last_folder(place: Place) -> str:
     return said if said and Path(said).is_dir() else ""
 
 
+def last_compute() -> str:
+    """The Dask scheduler that answered last; "" where none has."""
+    kept = preferences("compute")
+    return _this_session.get("compute", "") if kept is None else str(kept.scheduler)
+
+
+def note_compute(scheduler: str) -> None:
+    """A Dask scheduler has answered at this address."""
+    kept = preferences("compute")
+    if kept is None:
+        _this_session["compute"] = scheduler
+    else:
+        kept.scheduler = scheduler
+
+
 def note_folder(place: Place, path: Path) -> None:
     """A file of this kind has been found or written here."""
     folder, folders = str(path.absolute().parent), preferences("folders")

@@ -1,4 +1,4 @@
-"""The CT, the network, the labels, the region and the device."""
+"""The CT, the network, the labels, the region, the device, and where attacks are computed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from .choice_box import Browse, ChoiceBox, ask_file, ask_folder
+from .compute_field import ComputeField
 from .core import Offers
 from .fold import Fold
 from .layer_source import LayerSource, take_layer
@@ -16,6 +17,8 @@ from .wishes import CaseWish
 
 _IMAGES = "Images (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
 _NETWORKS = "Checkpoints (*.pth *.pt *.pt2 *.safetensors *.ts *.zip);;All files (*)"
+
+_MORE = "More about the case"
 
 
 class InputsPanel(QWidget):
@@ -63,7 +66,9 @@ class InputsPanel(QWidget):
         )
         self.device = QComboBox()
         self.device.addItem("auto")
-        self.device.setToolTip("Where the network runs; auto takes the best one that works")
+        self.device.setToolTip("Where the network runs on this computer; auto takes the best one that works")
+        self.compute = ComputeField()
+        self.compute.changed.connect(self._on_compute)
         self.region = QLineEdit()
         self.region.setPlaceholderText("automatic")
         self.region.setClearButtonEnabled(True)
@@ -101,11 +106,20 @@ class InputsPanel(QWidget):
 
     def _on_changed(self) -> None:
         """Closed, the panel names what is chosen; where something is missing it is opened for that to be chosen."""
-        chosen = [box.text() for box in (self.ct, self.network) if box.value() is not None]
-        self.fold.setText("Case" + (": " + ", ".join(chosen) if chosen else ""))
+        self._set_title()
         if not self.complete:
             self.fold.expand()
         self.changed.emit()
+
+    def _on_compute(self, address: str) -> None:
+        """Seen with the folds closed, too: a CT leaves this computer."""
+        self.more.setText(f"{_MORE}: on {address}" if address else _MORE)
+        self._set_title()
+
+    def _set_title(self) -> None:
+        chosen = [box.text() for box in (self.ct, self.network) if box.value() is not None]
+        chosen += [f"on {address}"] if (address := self.compute.address()) else []
+        self.fold.setText("Case" + (": " + ", ".join(chosen) if chosen else ""))
 
     def wish(self, otherwise: Any = None) -> CaseWish:
         """What is chosen; ``otherwise`` is the CT where none is.
@@ -149,12 +163,14 @@ class InputsPanel(QWidget):
         extra.addRow("Label names", self.label_names)
         extra.addRow("Region", box)
         extra.addRow("Device", self.device)
+        extra.addRow("Compute", self.compute)
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(form)
-        column.addWidget(Fold("More about the case", more))
+        self.more = Fold(_MORE, more)
+        column.addWidget(self.more)
         column.addWidget(self.open_button)
         self.fold = Fold("Case", inner, expanded=True)
         outer = QVBoxLayout(self)

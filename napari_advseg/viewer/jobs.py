@@ -57,7 +57,9 @@ class Jobs:
         """One attack, or as many as there are draws; those already found outlive a cancel and a fault."""
         if wish.draws == 1:
             finding = yield from self._core.attack_case(in_hand.case, wish, token)
-            return Outcome(in_hand.id, finding, finding_scene(finding, in_hand.id), wish, note=_broken_off(finding))
+            return Outcome(
+                in_hand.id, finding, finding_scene(finding, in_hand.id), wish, note=_broken_off(finding, wish)
+            )
         draws: list[Draw] = []
         best = 0
         fault_told, started = "", time.monotonic()
@@ -71,7 +73,7 @@ class Jobs:
                     raise
                 fault_told = "" if type(fault).__name__ == "Cancelled" else fault_line(fault)
                 break
-            fault_told = _broken_off(finding)
+            fault_told = _broken_off(finding, wish)
             if finding.result.stopped and draws:  # the best so far of a draw counts only where there is no other
                 break
             draws.append(_draw(finding, len(draws) + 1))
@@ -111,11 +113,12 @@ class Jobs:
             return AttackerNote(attacker, fault_line(fault), usable=False)
 
 
-def _broken_off(finding: Finding) -> str:
+def _broken_off(finding: Finding, wish: AttackWish) -> str:
     """What to tell where a fault ended the attack; "" where none did."""
-    return (
-        f"The attack was {finding.result.stopped}. The best until then is shown." if finding.result.broken_off else ""
-    )
+    if not finding.result.broken_off:
+        return ""
+    advice = " Run again, or choose 'This computer' under Compute." if wish.compute else ""
+    return f"The attack was {finding.result.stopped}. The best until then is shown.{advice}"
 
 
 def _counted(

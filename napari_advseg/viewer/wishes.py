@@ -64,6 +64,8 @@ class AttackWish:
         None for the default of the network's dimensions.
     draws
         Attacks with seeds ``seed``, ``seed + 1``, ...
+    compute
+        The Dask scheduler whose worker attacks, by its address or file; "" for this computer.
     """
 
     drop: float = 0.3
@@ -78,6 +80,7 @@ class AttackWish:
     interpolation: Literal["bspline", "linear"] = "bspline"
     seed: int = 0
     draws: int = 1
+    compute: str = ""
 
 
 @dataclass(frozen=True)

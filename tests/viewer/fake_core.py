@@ -173,6 +173,10 @@ class FakeCore:
         self.results[wish.seed] = make_result(case, wish, drop)
         return Finding(case, self.results[wish.seed], EVIDENCE)
 
+    def compute_line(self, scheduler: str) -> str:
+        self._fail()
+        return f"1 worker at {scheduler}"
+
     def restore(self, finding: Finding, labels: bytes) -> Finding:
         made, slim = self.results[finding.result.seed], finding.result
         whole = {name: getattr(made, name) for name in VOLUMES} | {"attacked_labels": unpacked(labels, made)}

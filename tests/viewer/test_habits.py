@@ -79,7 +79,11 @@ def test_without_napari_keeping_them_the_folders_last_for_the_session(
 def test_the_manifest_offers_what_the_preferences_are_read_from() -> None:
     manifest = PluginManifest.from_file(Path(napari_advseg.__file__).parent / "napari.yaml")
     offered = {key: set(one.properties) for key, one in manifest.contributions.configurations.items()}
-    assert offered == {"attack": {"drop", "tolerance", "max_hu"}, "folders": {"cts", "networks", "lists", "written"}}
+    assert offered == {
+        "attack": {"drop", "tolerance", "max_hu"},
+        "compute": {"scheduler"},
+        "folders": {"cts", "networks", "lists", "written"},
+    }
 
 
 def test_what_to_do_first_is_said_until_a_ct_is_chosen(make_dock: MakeDock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """A cohort as a study: every case, network, attack, drop and seed a task, here or on a Dask cluster; tables and a report."""
 
+from ...elsewhere.connecting import ClusterLostError
 from .driving import StudySummary, run_study
-from .executors import ClusterLostError, Executor, InProcess
+from .executors import Executor, InProcess
 from .pipeline import run_cohort
 from .request import StudyRequest
 from .task import NetworkSpec, Task

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...attacks import CancelToken
+from ...elsewhere.connecting import ClusterLostError, connect, let_go, names_scheduler, quiet
 from ...logs import without_paths
 from ...networks import working_devices
-from .executors import ClusterLostError, Ended, Executor, InProcess
+from .executors import Ended, Executor, InProcess
 from .on_worker import work
 from .task import Task
 from .task_record import TaskRecord
@@ -70,10 +70,10 @@ def executor_for(
         yield InProcess(cancel)
     elif scheduler == "local":
         yield from _local(workers or _local_workers(device), patience_s)
-    elif "://" in scheduler or scheduler.endswith(".json"):
+    elif names_scheduler(scheduler):
         if workers is not None:
             raise ValueError("--workers is of the scheduler 'local'; a scheduler elsewhere has its own workers")
-        with _quiet():
+        with quiet():
             cluster = DaskCluster(scheduler, patience_s)
             try:
                 yield cluster
@@ -92,7 +92,7 @@ def _local(workers: int, patience_s: float) -> Iterator[Executor]:
 
     # Dask's own value gives memory back to the system with every tensor, which slows attacks down.
     settings = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
-    with dask.config.set(settings), _quiet(), LocalCluster(
+    with dask.config.set(settings), quiet(), LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
         dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
     ) as started:  # fmt: skip
@@ -121,9 +121,7 @@ class DaskCluster:
         self._attempt = 0
         self._asked = 0.0
         self._known: tuple[int, int] = (1, 1)
-        if scheduler.endswith(".json") and not Path(scheduler).is_file():
-            raise ClusterLostError(f"there is no scheduler file {scheduler}: start the scheduler with it")
-        self._client: Client = self._connected(_CONNECT_S)
+        self._client: Client = connect(scheduler, _CONNECT_S)
         # bokeh draws it, and without it there is a page that says so
         self.dashboard = str(self._client.dashboard_link) if find_spec("bokeh") is not None else ""
 
@@ -183,8 +181,7 @@ class DaskCluster:
     def close(self) -> None:
         """Let go of the scheduler; workers that were not started here go on running."""
         self.stop()
-        with suppress(Exception):
-            self._client.close(timeout=5)
+        let_go(self._client, 5)
 
     def _ended(self, future: Future) -> Ended:
         task = self._tasks.pop(future)
@@ -209,28 +206,19 @@ class DaskCluster:
     def _taken_along(self) -> list[Ended]:
         """All tasks that are not over, after the scheduler has been found again."""
         ended = [self._ended(future) for future in list(self._tasks)]
-        with suppress(Exception):
-            self._client.close(timeout=1)
-        self._client = self._connected(self._patience_s)
+        let_go(self._client)
+        self._client = self._found_again()
         return ended
 
-    def _connected(self, patience_s: float) -> Client:
-        from distributed import Client
-
-        given = (
-            {"scheduler_file": self._scheduler} if self._scheduler.endswith(".json") else {"address": self._scheduler}
-        )
-        until = time.monotonic() + patience_s
+    def _found_again(self) -> Client:
+        until = time.monotonic() + self._patience_s
         while True:
             try:
-                return Client(**given, timeout=min(_CONNECT_S, patience_s), set_as_default=False)
-            except (OSError, TimeoutError, ValueError) as fault:
-                if isinstance(fault, ValueError) and not given.get("scheduler_file"):
-                    raise ValueError(f"{self._scheduler} is no address of a Dask scheduler: {fault}") from fault
+                return connect(self._scheduler, min(_CONNECT_S, self._patience_s))
+            except ClusterLostError as fault:
                 if time.monotonic() > until:
                     raise ClusterLostError(
-                        f"the Dask scheduler {self._scheduler} does not answer; what is done is kept, and the same command "
-                        "goes on from there"
+                        f"{fault}; what is done is kept, and the same command goes on from there"
                     ) from fault
                 time.sleep(1.0)
 
@@ -265,15 +253,3 @@ def _local_workers(device: str) -> int:
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, usable)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what Dask logs of workers that are lost: it would tear the progress line, and the tasks are told of anyway."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -11,10 +11,6 @@ from .task_record import TaskRecord
 from .working import run_task
 
 
-class ClusterLostError(OSError):
-    """The scheduler does not answer any more."""
-
-
 @dataclass(frozen=True)
 class Ended:
     """A task that an executor has let go of.

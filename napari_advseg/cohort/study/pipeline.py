@@ -6,10 +6,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 from ...attacks import CancelToken, Progress
+from ...elsewhere.connecting import ClusterLostError
 from ..work_folder import WorkFolder
 from .cluster import executor_for, need_packages
 from .driving import Jobs, StudySummary, run_study
-from .executors import ClusterLostError
 from .report import write_cohort_report
 from .request import StudyRequest
 from .table import write_results

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -19,8 +18,9 @@ from PIL import Image
 
 from ...attacks import Cancelled, CancelToken, Progress
 from ...case import Case, CaseRequest, Finding, attack_case, complete_finding, finish, open_case, save_finding
+from ...elsewhere.worker_process import own_device
 from ...evidence import blink, result_record
-from ...networks import DeviceLost, OutOfMemory, SegmentationNetwork, open_network, ran_out, working_devices
+from ...networks import DeviceLost, OutOfMemory, SegmentationNetwork, open_network, ran_out
 from ...volume import organ_key
 from ..anonymity import without_identity
 from ..identity import AttackJob, CaseHashes
@@ -98,7 +98,7 @@ def run_task(
 
 def _opened(task: Task, cancel: CancelToken, worker: str) -> Generator[Progress, None, Case]:
     """The case on its network; the one that was opened last is kept for the next drop."""
-    device = _own_device(task.device, worker)
+    device = own_device(task.device, worker)
     key = (task.case_id, task.network, device, task.job.region)
     if _KEPT.case is not None and _KEPT.case_key == key:
         return _KEPT.case
@@ -174,15 +174,6 @@ def _drop_worn(case: Case | None) -> None:
     """Forget a network that gave way where memory was short: the next task begins as the first one did."""
     if case is not None and case.network.execution.notes:
         _KEPT.forget()
-
-
-def _own_device(wanted: str, worker: str) -> str:
-    """The device of this worker: where several GPUs are visible, the one of the number at the end of its name."""
-    gpus = [name for name in working_devices() if name.startswith("cuda")]
-    if wanted not in ("auto", "cuda") or len(gpus) < 2:
-        return wanted
-    number = re.search(r"(\d+)$", worker)
-    return gpus[int(number[1]) % len(gpus) if number else 0]
 
 
 def _picture(finding: Finding) -> bytes:

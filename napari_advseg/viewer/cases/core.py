@@ -113,6 +113,8 @@ class PackageCases:
         """
         from ...attacks import Progress
         from ...cohort import CohortRequest, attack_all
+        from ...elsewhere.attacking import attacking_on
+        from ...elsewhere.connecting import ClusterLostError
 
         folder = _work_folder(work, cases)
         request = CohortRequest(
@@ -129,7 +131,7 @@ class PackageCases:
             opened = request.open()
             request = request.model_copy(update={"network": opened, "labels": None})
             (job,) = request.jobs(opened)
-            steps = attack_all(request, folder, cancel)
+            steps = attack_all(request, folder, cancel, attacking_on(attack.compute))
             numbers = {case.name: index for index, case in enumerate(cases.cases)}
             rows: dict[int, CaseStatus] = {}
             before: int | None = None
@@ -147,6 +149,10 @@ class PackageCases:
                 except StopIteration as end:
                     summary = end.value
                     break
+                except ClusterLostError:
+                    if before is not None:
+                        yield now(before)  # with its reason
+                    raise
                 index = numbers.get(step.text.partition(":")[0])
                 if index is not None and index != before:
                     if before is not None:
