@@ -79,7 +79,7 @@ class Site:
 
     def start(self) -> None:
         self.cluster = LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, scheduler_port=self.port, dashboard_address=None,
+            n_workers=1, threads_per_worker=1, processes=False, scheduler_port=self.port, dashboard_address="127.0.0.1:0",
             host="127.0.0.1", memory_limit=0, silence_logs=logging.CRITICAL,
         )  # fmt: skip
 
