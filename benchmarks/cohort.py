@@ -179,13 +179,15 @@ def measure(
     source = phantoms(work / f"phantoms{cases}", cases)
     request = request_for(source, cases, drops, attacker)
     rows = Rows(work, "cohort")
-    key: Row = {"cases": cases, "alone": alone, "drops": list(drops), "attacker": attacker}
+    same: Row = {"cases": cases, "drops": list(drops), "attacker": attacker}
+    keys: dict[str, Row] = {name: same | {"run": name} for name in RUNS}
+    keys["one"]["alone"] = alone
 
     def run(name: str, scheduler: str, watch: Watch) -> None:
         asked = request_for(source, alone, drops, attacker) if name == "one" else request
-        rows.keep(key | {"run": name}, timed(asked, work / f"{name}{cases}", scheduler, watch)[1])
+        rows.keep(keys[name], timed(asked, work / f"{name}{cases}", scheduler, watch)[1])
 
-    missing = [name for name in runs if not rows.find(**key, run=name)]
+    missing = [name for name in runs if not rows.find(**keys[name])]
     if "killed" in missing:
         with site_in(work) as site:
             run("killed", site.address, Watch(site.workers, {1 / 3: site.kill_worker, 2 / 3: site.restart}))
@@ -193,9 +195,9 @@ def measure(
         run("one", "none", Watch(lambda: [psutil.Process()], {}))
     if "two" in missing:
         run("two", "local", Watch(children, {}))
-    if not all(rows.find(**key, run=name) for name in RUNS):
+    if not all(rows.find(**keys[name]) for name in RUNS):
         return "", True
-    found = {name: rows.find(**key, run=name)[-1] for name in RUNS}
+    found = {name: rows.find(**keys[name])[-1] for name in RUNS}
     tables = {name: _table(work / f"{name}{cases}" / CSV) for name in RUNS}
     among = {row["case"] for row in tables["one"]}
     equal = tables["two"] == tables["killed"] and tables["one"] == [
