@@ -18,8 +18,8 @@ def on_paper(work: Path, cases: int) -> str:
     largest: Row = max(growth, key=lambda row: row["cases"])
     # the processor's seconds: the clock's say what else ran on the machine
     one = max((row for row in runs if row["run"] == "one" and "own_cpu_seconds" in row), key=lambda row: row["cases"])
-    tasks = cases * DROPS
-    seconds = one["own_cpu_seconds"] / (one["cases"] * len(one["drops"]))
+    tasks, did = cases * DROPS, one.get("alone", one["cases"])
+    seconds = one["own_cpu_seconds"] / (did * len(one["drops"]))
     share = cases / largest["cases"]
     core_hours = tasks * seconds / 3600
     client = {name: share * largest[name] / 3600 for name in ("run", "again", "tables", "report")}
@@ -27,7 +27,7 @@ def on_paper(work: Path, cases: int) -> str:
     return "\n".join(
         [
             f"{cases:,} CTs x {DROPS} drops of the embedded kind, in proportion to what was measured: an attack took "
-            f"{seconds:.1f} s of one core, all included, on {one['cases']} cases; the rest is from {largest['cases']} cases.",
+            f"{seconds:.1f} s of one core, all included, on {did} cases; the rest is from {largest['cases']} cases.",
             "",
             f"* {tasks:,} attacks, {core_hours:,.0f} core hours: {core_hours / _WEEK_H:,.0f} cores for a week.",
             f"* The client: {client['run']:.1f} h of hashing, submitting and writing records beside the attacks, "

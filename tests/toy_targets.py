@@ -47,6 +47,9 @@ def measured(drop: float, size: float, strength: float = 1.0, parameters: Tensor
     return Measured(own, strength, drop, np.array([0.9 - drop]), size, zero, zero, zero, zero, zero)
 
 
+NO_LABELS = np.zeros((1, 1, 1), np.uint16)
+
+
 class LawTarget:
     """What a search needs of a target: one parameter, whose drop and size are told by a law, and no network.
 

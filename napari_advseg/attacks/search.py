@@ -158,7 +158,7 @@ class _Run:
     """One search: its best measurement so far, and the steps that improve it."""
 
     def __init__(
-        self, target: Target, settings: SearchSettings, clean_labels: np.ndarray, on_better: OnBetter | None
+        self, target: Target, settings: SearchSettings, clean_labels: np.ndarray, on_better: OnBetter | None = None
     ) -> None:
         self.target, self.settings = target, settings
         self._clean_labels, self._on_better = clean_labels, on_better

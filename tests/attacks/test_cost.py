@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
-from toy_targets import LawTarget, scripted
+from toy_targets import NO_LABELS, LawTarget, scripted
 
 from napari_advseg.attacks import CostMeter, SearchSettings, cost, peak_memory_mb
 from napari_advseg.attacks import search as search_function
@@ -58,7 +58,7 @@ def test_the_time_left_is_that_of_the_passes_that_are_left(monkeypatch: pytest.M
     """Four steps of two passes each and eight passes for the strength: sixteen, of five seconds each."""
     clock = Clock(monkeypatch, searching)
     target = LawTarget(scripted(0.01))
-    run = _Run(target.as_target, SearchSettings(0.3, steps=4))
+    run = _Run(target.as_target, SearchSettings(0.3, steps=4), NO_LABELS)
     told = []
     for one in run.descend(torch.zeros(1)):
         told.append(one)
@@ -72,7 +72,7 @@ def test_the_time_left_and_the_share_are_told_anew_for_the_strength(monkeypatch:
     """Six passes are thought to be needed; where it takes more, none is left and the share stays below all of it."""
     clock = Clock(monkeypatch, searching)
     target = LawTarget(lambda parameter: (0.9 if parameter > 0.4321 else 0.05, parameter))
-    run = _Run(target.as_target, SearchSettings(0.3))
+    run = _Run(target.as_target, SearchSettings(0.3), NO_LABELS)
     told = []
     for one in run.calibrate(target.measure(torch.ones(1))):
         told.append(one)
@@ -86,7 +86,7 @@ def test_what_was_told_before_the_search_is_not_told_again() -> None:
     target = LawTarget(scripted(0.01))
     notes = target.placed.network.execution.notes
     notes.append("smaller windows")
-    steps = _Run(target.as_target, SearchSettings(0.3)).descend(torch.zeros(1))
+    steps = _Run(target.as_target, SearchSettings(0.3), NO_LABELS).descend(torch.zeros(1))
     assert next(steps).text == "Looking for the weak spots"
     assert next(steps).text == "Synthesising the change"
     notes.append("half precision")

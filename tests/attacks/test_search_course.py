@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from toy_targets import finish, measured, spread_target
+from toy_targets import NO_LABELS, finish, measured, spread_target
 
 from napari_advseg.attacks import CancelToken, SearchSettings, search
 from napari_advseg.attacks.search import _Run
@@ -107,7 +107,7 @@ def test_a_tight_budget_gives_the_most_that_fits_and_a_bit_is_tried_beyond() -> 
     ],
 )
 def test_the_best_is_the_smallest_hit_else_the_nearest(one, other, kept: int) -> None:
-    run = _Run(spread_target()[0], SearchSettings(0.3))
+    run = _Run(spread_target()[0], SearchSettings(0.3), NO_LABELS)
     both = [measured(*one), measured(*other)]
     for found in both:
         run._consider(found)
@@ -121,14 +121,14 @@ def test_the_best_is_the_smallest_hit_else_the_nearest(one, other, kept: int) ->
 def test_only_a_change_at_full_strength_that_costs_too_much_leads_down_to_the_target(
     drop: float, strength: float, leads: bool
 ) -> None:
-    run = _Run(spread_target()[0], SearchSettings(0.3))
+    run = _Run(spread_target()[0], SearchSettings(0.3), NO_LABELS)
     assert run.overshoot() is None
     run._consider(measured(drop, 1.0, strength))
     assert (run.overshoot() is run.best) is leads
 
 
 def test_the_path_holds_the_ends_and_what_was_measured_on_it() -> None:
-    run = _Run(spread_target()[0], SearchSettings(0.3))
+    run = _Run(spread_target()[0], SearchSettings(0.3), NO_LABELS)
     best = replace(measured(0.3, 1.0, 0.6), parameters=torch.ones(2))
     run._on_path = [(torch.ones(2), 1.0, 0.5), (torch.zeros(2), 0.8, 0.9), (torch.ones(2), 0.3, 0.1)]
     path = run._path_of(best)

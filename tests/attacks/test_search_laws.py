@@ -7,7 +7,7 @@ from itertools import count, pairwise
 
 import numpy as np
 import pytest
-from toy_targets import LawTarget, finish, scripted, spread_target
+from toy_targets import NO_LABELS, LawTarget, finish, scripted, spread_target
 
 from napari_advseg.attacks import CancelToken, SearchSettings, search
 from napari_advseg.attacks.search import _Run
@@ -15,7 +15,7 @@ from napari_advseg.attacks.search import _Run
 
 def descent(target: LawTarget, drop: float, **settings: float) -> list[float]:
     """The parameter at every step."""
-    run = _Run(target.as_target, SearchSettings(drop, **settings))
+    run = _Run(target.as_target, SearchSettings(drop, **settings), NO_LABELS)
     list(run.descend(target.synthesis.zeros()))
     return target.stepped
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from toy_targets import LawTarget, finish, measured, scripted
+from toy_targets import NO_LABELS, LawTarget, finish, measured, scripted
 
 from napari_advseg.attacks import CancelToken, SearchSettings, set_strength
 from napari_advseg.attacks.search import _Run
@@ -18,7 +18,7 @@ def power(exponent: float, top: float = 0.9) -> LawTarget:
 
 
 def calibrated(target: LawTarget, drop: float = 0.3, start: float = 1.0, **options: object) -> _Run:
-    run = _Run(target.as_target, SearchSettings(drop))
+    run = _Run(target.as_target, SearchSettings(drop), NO_LABELS)
     first = target.measure(torch.full((1,), start))
     run._consider(first)
     target.tried.clear()
@@ -193,7 +193,7 @@ def test_six_passes_are_the_most_where_nothing_else_is_said() -> None:
 def test_a_search_takes_the_most_promising_change_for_the_strength() -> None:
     """Not the nearest to the target, but the one that would be the smallest at it."""
     target = LawTarget(lambda parameter: (0.31 * parameter, parameter))
-    run = _Run(target.as_target, SearchSettings(0.3))
+    run = _Run(target.as_target, SearchSettings(0.3), NO_LABELS)
     nearest, promising, given = (
         measured(drop, size, 1.0, torch.full((1,), at))
         for drop, size, at in ((0.29, 4.0, 7.0), (0.33, 1.0, 2.0), (0.35, 9.0, 3.0))
@@ -207,7 +207,7 @@ def test_a_search_takes_the_most_promising_change_for_the_strength() -> None:
     list(run.calibrate(given))
     assert {parameter for parameter, _ in target.tried} == {3.0}
     target.tried.clear()
-    alone = _Run(target.as_target, SearchSettings(0.6))
+    alone = _Run(target.as_target, SearchSettings(0.6), NO_LABELS)
     alone._consider(replaced := measured(0.7, 4.0, 1.0, torch.full((1,), 7.0)))
     list(alone.calibrate())
     assert {parameter for parameter, _ in target.tried} == {float(replaced.parameters)}
