@@ -1,13 +1,15 @@
 """A cohort of phantoms: one process beside two workers, what kills cost, and how time, memory and bytes grow.
 
-    python benchmarks/cohort.py --work DIR [--cases 200] [--drops 0.1 0.3 0.5] [--alone 40] [--runs one two killed]
+    python benchmarks/cohort.py --work DIR [--cases 200] [--drops 0.1 0.3 0.5] [--alone 40] [--undisturbed 200]
+                                [--runs one two killed]
     python benchmarks/cohort.py --work DIR --growth 1 10 100 1000                   what is not the attacks, for many cases
     python benchmarks/cohort.py --work DIR --paper 1000000                          one million CTs, from what was measured
 
-The first measures three runs: the local cluster, undisturbed; a scheduler and two workers, each a process of its own, of
-which one worker is killed with SIGKILL after a third and the scheduler with its workers after two thirds, all started anew;
-and one process, on the first ``--alone`` cases. The tables must be equal to the last bit, but for the columns of time, as far
-as they have the same cases. Memory is the workers' resident size when they have done a tenth of their tasks, and at the end.
+The first measures three runs: a scheduler and two workers, each a process of its own, of which one worker is killed with
+SIGKILL after a third and the scheduler with its workers after two thirds, all started anew; the local cluster, undisturbed,
+on the first ``--undisturbed`` cases, by default all; and one process, on the first ``--alone`` cases. The tables must be equal
+to the last bit, but for the columns of time, as far as they have the same cases. Memory is the workers' resident size when
+they have done a tenth of their tasks, and at the end.
 ``--runs`` does only these; the table comes once none is missing.
 
 Growth runs the engine with attacks that take no time: what the client, the tables and the report take.
@@ -173,18 +175,17 @@ def site_in(folder: Path) -> Iterator[Site]:
 
 
 def measure(
-    work: Path, cases: int, alone: int, drops: Sequence[float], attacker: str, runs: Sequence[str]
+    work: Path, given: dict[str, int], drops: Sequence[float], attacker: str, runs: Sequence[str]
 ) -> tuple[str, bool]:
     """The table of the three runs, and whether their results are equal; "" where a run is still missing."""
+    cases = given["killed"]
     source = phantoms(work / f"phantoms{cases}", cases)
-    request = request_for(source, cases, drops, attacker)
     rows = Rows(work, "cohort")
     same: Row = {"cases": cases, "drops": list(drops), "attacker": attacker}
-    keys: dict[str, Row] = {name: same | {"run": name} for name in RUNS}
-    keys["one"]["alone"] = alone
+    keys: dict[str, Row] = {name: same | {"run": name, "did": given[name]} for name in RUNS}
 
     def run(name: str, scheduler: str, watch: Watch) -> None:
-        asked = request_for(source, alone, drops, attacker) if name == "one" else request
+        asked = request_for(source, given[name], drops, attacker)
         rows.keep(keys[name], timed(asked, work / f"{name}{cases}", scheduler, watch)[1])
 
     missing = [name for name in runs if not rows.find(**keys[name])]
@@ -199,22 +200,24 @@ def measure(
         return "", True
     found = {name: rows.find(**keys[name])[-1] for name in RUNS}
     tables = {name: _table(work / f"{name}{cases}" / CSV) for name in RUNS}
-    among = {row["case"] for row in tables["one"]}
-    equal = tables["two"] == tables["killed"] and tables["one"] == [
-        row for row in tables["two"] if row["case"] in among
-    ]
+
+    def alike(name: str) -> bool:
+        among = {row["case"] for row in tables[name]}
+        return tables[name] == [row for row in tables["killed"] if row["case"] in among]
+
+    equal = alike("one") and alike("two")
     lines = [
-        f"{cases} phantoms x {len(drops)} drops ({', '.join(f'{drop:g}' for drop in drops)}), {attacker}, the one process on "
-        f"the first {alone}, measured on {rows.dates()} on {machine()}. {len(tables['two'])} rows of results, "
+        f"{cases} phantoms x {len(drops)} drops ({', '.join(f'{drop:g}' for drop in drops)}), {attacker}, measured on "
+        f"{rows.dates()} on {machine()}. {len(tables['killed'])} rows of results, "
         f"{'equal to the last bit' if equal else 'NOT EQUAL'} in all runs that have them, but for the columns of time.",
         "",
-        "| run | seconds | cases per hour | times one process | kills | largest worker early, MB | at the end | load |",
-        "|---|---|---|---|---|---|---|---|",
+        "| run | cases | seconds | cases per hour | times one process | kills | largest worker early, MB | at the end | load |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, told in RUNS.items():
         row = found[name]
         lines.append(
-            f"| {told} | {row['seconds']:.0f} | {row['cases_per_hour']:.0f} | "
+            f"| {told} | {given[name]} | {row['seconds']:.0f} | {row['cases_per_hour']:.0f} | "
             f"{row['cases_per_hour'] / found['one']['cases_per_hour']:.2f} | {row['kills']} | {row['mb_early']:.0f} | "
             f"{row['mb_end']:.0f} | {row['load']:.1f} |"
         )
@@ -233,6 +236,7 @@ def main() -> None:
     parser.add_argument("--drops", type=float, nargs="+", default=[0.1, 0.3, 0.5])
     parser.add_argument("--attacker", default="search")
     parser.add_argument("--alone", type=int, default=40)
+    parser.add_argument("--undisturbed", type=int)
     parser.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
     parser.add_argument("--growth", type=int, nargs="+")
     parser.add_argument("--paper", type=int)
@@ -244,10 +248,9 @@ def main() -> None:
     elif given.paper:
         text, name, equal = on_paper(given.work, given.paper), "cohort-paper", True
     else:
-        (text, equal), name = (
-            measure(given.work, given.cases, min(given.alone, given.cases), given.drops, given.attacker, given.runs),
-            "cohort",
-        )
+        did = {"one": given.alone, "two": given.undisturbed or given.cases, "killed": given.cases}
+        did = {run: min(count, given.cases) for run, count in did.items()}
+        (text, equal), name = measure(given.work, did, given.drops, given.attacker, given.runs), "cohort"
     print(text)
     print(json.dumps({"system": platform.platform(), "load": os.getloadavg()}), file=sys.stderr)
     if text:

@@ -18,7 +18,7 @@ def on_paper(work: Path, cases: int) -> str:
     largest: Row = max(growth, key=lambda row: row["cases"])
     # the processor's seconds: the clock's say what else ran on the machine
     one = max((row for row in runs if row["run"] == "one" and "own_cpu_seconds" in row), key=lambda row: row["cases"])
-    tasks, did = cases * DROPS, one.get("alone", one["cases"])
+    tasks, did = cases * DROPS, one.get("did", one["cases"])
     seconds = one["own_cpu_seconds"] / (did * len(one["drops"]))
     share = cases / largest["cases"]
     core_hours = tasks * seconds / 3600

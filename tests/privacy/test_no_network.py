@@ -19,7 +19,7 @@ def attempts(jobs: str, folder: Path, **environment: str) -> tuple[list[str], li
     """What a process that does these jobs tried, and what was noticed of two attempts that it made on purpose."""
     done = subprocess.run(
         [sys.executable, str(ALONE), jobs, str(folder)],
-        capture_output=True, text=True, timeout=300, env=os.environ | environment,
+        capture_output=True, text=True, timeout=300, env=os.environ | environment | {"PYTHONFAULTHANDLER": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     before, on_purpose = json.loads(done.stdout.splitlines()[-1])

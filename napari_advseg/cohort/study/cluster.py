@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FEWEST_IN_HAND = 32  # tasks: clusters that grow with their work see some
 _PER_THREAD = 3
 _CONNECT_S = 30.0
-_POLL_S = 0.02
+_POLL_S = 0.1  # each look takes the client a millisecond or two, of a core that a worker could use
 _PING_S = 5.0
 _MISSING = "cohorts need Dask and pyarrow, which are not installed: pip install 'napari-advseg[cohort]'"
 
