@@ -30,8 +30,8 @@ from .target import Measured, Target
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _log = logging.getLogger(__name__)
-OnBetter = Callable[[Callable[[], AttackResult]], object]
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
+OnBetter = Callable[[Callable[[], AttackResult]], object]
 
 
 @dataclass(frozen=True)

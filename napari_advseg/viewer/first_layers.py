@@ -24,9 +24,8 @@ def load() -> UnitRegistry[Any] | None:
     for name in _IMPORTED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    with contextlib.suppress(
-        Exception
-    ):  # each of the lines that Labels come with; the patterns of dashes are kept by vispy
+    # Vispy keeps the patterns of dashes, which each of the lines that come with labels would otherwise wait for.
+    with contextlib.suppress(ImportError, AttributeError, TypeError):
         importlib.import_module("vispy.visuals.line.dash_atlas").DashAtlas()
     try:
         import pint

@@ -38,6 +38,12 @@ def next_measured(steps: Generator[Progress, None, Finding], times: int = 1) -> 
         times -= next(steps).drop is not None
 
 
+def go_until(steps: Generator[Progress, None, Finding], words: str) -> None:
+    """Go on until a step says so."""
+    while words not in next(steps).text:
+        pass
+
+
 def check_same(there: Finding, here: Finding) -> None:
     for name in VOLUMES:
         one, other = getattr(there.result, name), getattr(here.result, name)
@@ -141,8 +147,7 @@ def test_a_cancel_does_not_wait_for_a_worker_that_is_slow(
 def test_a_cancel_before_anything_was_measured_is_one(cluster: LocalCluster, case: Case) -> None:
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel)
-    while "weak spots" not in next(steps).text:
-        pass
+    go_until(steps, "weak spots")
     cancel.cancel()
     with pytest.raises(Cancelled):
         finish(steps)
@@ -167,8 +172,7 @@ def test_a_worker_that_is_killed_leaves_the_best_so_far_and_a_new_one_takes_over
 
 def test_a_worker_that_is_killed_before_it_measured_is_told_of_in_a_line(cluster: LocalCluster, case: Case) -> None:
     steps = steps_on(cluster, case, CancelToken())
-    while "Opening the network" not in next(steps).text:
-        pass
+    go_until(steps, "Opening the network")
     kill_worker(cluster)
     with pytest.raises(WorkerLostError, match=r"the worker was lost \(.*\): .* choose 'This computer'"):
         finish(steps)
@@ -182,16 +186,14 @@ def test_a_cancel_while_the_case_is_sent_or_a_worker_awaited(
     ct = replace(case.ct, hu=case.ct.hu + 1)  # which has not been sent yet
     cancel = CancelToken()
     steps = steps_on(cluster, replace(case, ct=ct), cancel)
-    while "Sending the case" not in next(steps).text:
-        pass
+    go_until(steps, "Sending the case")
     cancel.cancel()
     with pytest.raises(Cancelled):
         next(steps)
     monkeypatch.setattr(looking, "seen_workers", lambda *_: [])
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel)
-    while "Waiting for a worker" not in next(steps).text:
-        pass
+    go_until(steps, "Waiting for a worker")
     cancel.cancel()
     with pytest.raises(Cancelled):
         next(steps)
