@@ -44,3 +44,17 @@ def test_a_registry_in_use_stays() -> None:
         print(Image(np.zeros((2, 3))).units == earlier.units)
     """)
     assert out == "True"
+
+
+def test_the_first_lines_find_their_patterns_of_dashes_made() -> None:
+    out = _run("""
+        from napari_advseg.viewer import first_layers
+
+        first_layers.load()
+        from vispy.visuals.line import dash_atlas
+
+        made = dash_atlas._make_pattern.cache_info().misses
+        dash_atlas.DashAtlas()
+        print(made > 0, dash_atlas._make_pattern.cache_info().misses - made)
+    """)
+    assert out == "True 0"
