@@ -25,10 +25,10 @@ def test_a_thin_volume_is_pulled_as_if_mirrored(voxels: int, axis: int) -> None:
     field = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(steps[::-1], 0, -1)), isVector=True)
     pulled = _resample(image, field, sitk.sitkBSpline, _OUTSIDE)
     where = np.indices(shape) + steps
-    within = np.all((where > -0.499) & (where.T < np.array(shape) - 0.501).T, axis=0)
+    within = np.all((where > -0.499) & (np.array(shape) - 0.501 > where.T).T, axis=0)
     expected = ndimage.map_coordinates(hu.astype(np.float64), where, order=3, mode="mirror")
     assert within.mean() > 0.5
     assert np.abs(pulled - expected)[within].max() < 0.01
-    beyond = np.any((where < -0.501) | (where.T > np.array(shape) - 0.499).T, axis=0)
+    beyond = np.any((where < -0.501) | (np.array(shape) - 0.499 < where.T).T, axis=0)
     assert beyond.any()
     assert (pulled[beyond] == _OUTSIDE).all()
