@@ -135,7 +135,8 @@ class Site:
 
     def _run(self, module: str, *arguments: str) -> None:
         command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-        self._processes.append(subprocess.Popen(command, stdout=self._log, stderr=self._log))
+        environment = os.environ | {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}  # as docs/cohort.md says
+        self._processes.append(subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment))
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):

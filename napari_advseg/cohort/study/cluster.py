@@ -90,8 +90,12 @@ def _local(workers: int, patience_s: float) -> Iterator[Executor]:
     import dask
     from distributed import LocalCluster
 
-    # Dask's own value gives memory back to the system with every tensor, which slows attacks down.
-    settings = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+    settings = {
+        # Dask's own value gives memory back to the system with every tensor, which slows attacks down.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+        # An hour of call stacks, 2 MB for every task of five seconds, that nobody looks at.
+        "distributed.worker.profile.enabled": False,
+    }
     with dask.config.set(settings), quiet(), LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
         dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,

@@ -67,6 +67,16 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(phantoms: Path, tmp_path
     assert table(request, tmp_path / "out") == table(request, tmp_path / "here")
 
 
+def test_the_workers_keep_no_call_stacks() -> None:
+    """An hour of them is more than a gigabyte."""
+    cancel = CancelToken()
+    with executor_for("local", cancel, workers=1) as executor:
+        stacks = executor._client.run(lambda dask_worker: len(dask_worker.profile_history))  # type: ignore[attr-defined]
+        time.sleep(2.5)
+        later = executor._client.run(lambda dask_worker: len(dask_worker.profile_history))  # type: ignore[attr-defined]
+    assert list(stacks.values()) == list(later.values()) == [0]
+
+
 class Site:
     """A scheduler with a worker as somebody else runs them, but in threads of this process: a new one starts quickly."""
 
