@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
@@ -47,3 +49,24 @@ def one_update(viewer: ViewerModel) -> Iterator[None]:
     finally:
         canvas._pause_scene_graph = False
         canvas._update_scenegraph()
+
+
+@contextmanager
+def drawn_later(viewer: ViewerModel) -> Iterator[None]:
+    """What changes inside is drawn in a later turn of the event loop.
+
+    Without it the canvas is drawn in the same turn in which layers were added, and the two hold the window as one.
+    """
+    canvas = canvas_of(viewer)
+    native = None if canvas is None else canvas._scene_canvas.native
+    if native is None or not native.updatesEnabled():
+        yield
+        return
+    native.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        turn = QTimer(native)  # gone with the canvas
+        turn.setSingleShot(True)
+        turn.timeout.connect(lambda: (native.setUpdatesEnabled(True), turn.deleteLater()))
+        turn.start(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from .canvas import one_update
+from .canvas import drawn_later, one_update
 from .handing_on import is_parked
 from .in_hand import CaseInHand, CtToShow, Outcome
 from .in_place import InPlace
@@ -178,7 +178,8 @@ class CaseLayers:
         """The next layer; after the last one, in a turn of its own, the slice on which the result is seen best."""
         self._filling = True
         if self._waiting:
-            show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
+            with drawn_later(self._viewer):
+                show_scene(self._viewer, Scene(self._waiting_for, (self._waiting.pop(0),)))
             if self._waiting or self._going:
                 self._turn.start(_TURN_MS)
             else:
@@ -239,7 +240,9 @@ class CaseLayers:
             self._waiting = []
 
     def _clear_one(self) -> None:
-        if remove_parked(self._viewer, most=1):
+        with drawn_later(self._viewer):
+            some = remove_parked(self._viewer, most=1)
+        if some:
             self._clearing.start(_APART_MS)
 
     def _let_go_of_drawing(self) -> None:

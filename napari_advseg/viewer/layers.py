@@ -96,7 +96,7 @@ def _show_scene(viewer: ViewerModel, scene: Scene) -> None:
         tell_handed_on(viewer)
     present = layers_of(viewer, scene.case_id)
     images = [present[role] for role in ("ct", "perturbed") if role in present]
-    if len(images) == 2:
+    if len(images) == 2 and not {"ct", "perturbed"}.isdisjoint(plan.role for plan in scene.plans):
         images[1].contrast_limits = images[0].contrast_limits
         images[1].gamma = images[0].gamma
         viewer.layers.link_layers(images, _LINKED)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_advseg.viewer.canvas import canvas_of, one_update
+from napari_advseg.viewer.canvas import canvas_of, drawn_later, one_update
 from napari_advseg.viewer.handing_on import park
 from napari_advseg.viewer.layer_source import KEY
 
@@ -62,6 +63,31 @@ def test_without_a_window_there_is_nothing_to_update() -> None:
     viewer = ViewerModel()
     assert canvas_of(viewer) is None
     layers = three_layers(viewer)
-    with one_update(viewer):
+    with one_update(viewer), drawn_later(viewer):
         layers[0].visible = False
     assert not layers[0].visible
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_what_was_added_is_drawn_in_a_later_turn(make_napari_viewer: Callable[..., Any], qtbot: Any, fault: bool) -> None:
+    viewer = make_napari_viewer(show=True)
+    canvas = canvas_of(viewer)
+    assert canvas is not None
+    drawn: list[int] = []
+    qtbot.wait(100)
+    canvas._scene_canvas.events.draw.connect(lambda _: drawn.append(len(viewer.layers)), position="last")
+    with suppress(KeyError), drawn_later(viewer), drawn_later(viewer):
+        three_layers(viewer)
+        canvas._scene_canvas.native.repaint()  # at once, where it may be
+        assert drawn == []
+        if fault:
+            raise KeyError
+    qtbot.waitUntil(lambda: drawn[-1:] == [3], timeout=5_000)
+
+
+def test_a_canvas_that_is_closed_before_it_is_drawn_again(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
+    viewer = make_napari_viewer(show=True)
+    with drawn_later(viewer):
+        three_layers(viewer)
+    viewer.close()
+    qtbot.wait(50)
