@@ -69,7 +69,9 @@ def test_without_a_window_there_is_nothing_to_update() -> None:
 
 
 @pytest.mark.parametrize("fault", [False, True])
-def test_what_was_added_is_drawn_in_a_later_turn(make_napari_viewer: Callable[..., Any], qtbot: Any, fault: bool) -> None:
+def test_what_was_added_is_drawn_in_a_later_turn(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, fault: bool
+) -> None:
     viewer = make_napari_viewer(show=True)
     canvas = canvas_of(viewer)
     assert canvas is not None
