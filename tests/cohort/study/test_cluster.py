@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -37,6 +38,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 DROPS = (0.1, 0.2)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """What is left of killed schedulers is collected while it may be warned of, not in another test or after all of them."""
+    yield
+    gc.collect()
 
 
 def run_on(
