@@ -53,9 +53,10 @@ mutants: $(READY)
 soak: $(READY) system
 	$(XVFB) $(BIN)/python benchmarks/soak.py --out $(BENCH_OUT)/soak --minutes $(or $(MINUTES),60) $(if $(DOCS),--docs docs/soak.md)
 
-# FULL=1 for all of it (hours), REAL="CT LABELS JSON" for a real CT, DOCS=1 to put the tables into the pages.
+# FULL=1 for all of it (hours), REAL="CT LABELS JSON" for a real CT, DOCS=1 to put the tables into the pages, VERIFY=SCRIPT to
+# have every bundle checked by another program.
 bench: $(READY) system
-	$(BIN)/python benchmarks/bench.py --work $(BENCH_OUT) $(if $(FULL),--full) $(if $(REAL),--real $(REAL)) $(if $(DOCS),--docs)
+	$(BIN)/python benchmarks/bench.py --work $(BENCH_OUT) $(if $(FULL),--full) $(if $(REAL),--real $(REAL)) $(if $(DOCS),--docs) $(if $(VERIFY),--verify $(VERIFY))
 
 # nnU-Net itself (1 GB) is needed only to make the tests' checkpoints and its own predictions anew.
 fixtures:

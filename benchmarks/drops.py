@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--verify", type=Path)
     parser.add_argument("--out", type=Path, help="where made patients and bundles go")
     parser.add_argument("--work", type=Path, help="where rows are kept; a new folder by default")
-    parser.add_argument("--docs", type=Path, help="the page that shows the table")
+    parser.add_argument("--docs", type=Path, nargs="+", default=[], help="the pages that show the table")
     args = parser.parse_args()
     out = args.out or Path(tempfile.mkdtemp())
     rows = Rows(args.work or out, "drops")
@@ -144,7 +144,8 @@ def main() -> None:
     checked = f"\n\n{sum(tried)} of {len(tried)} bundles accepted by {args.verify.name}" if tried else ""
     print(checked.strip())
     table, name = "\n".join([HEADER, *lines]), "drops" if args.ct is None else "drops, real CT"
-    put(f"Measured on {rows.dates()} on {machine()}: `{args.network}`.\n\n{table}{checked}", name, args.docs)
+    for page in args.docs:
+        put(f"Measured on {rows.dates()} on {machine()}: `{args.network}`.\n\n{table}{checked}", name, page)
 
 
 def verified(finding: Finding, case: CaseRequest, script: Path | None, bundle: Path) -> bool | None:
