@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ class CaseLayers:
         self._clearing = QTimer()
         self._clearing.setSingleShot(True)
         self._clearing.timeout.connect(self._clear_one)
+        self._swept = False
         self._drawing: Shapes | None = None
         self._tell_region: Callable[[str], Any] | None = None
 
@@ -101,7 +103,7 @@ class CaseLayers:
         self._forget(before)
         with one_update(self._viewer):
             park_case(self._viewer, before, shown.plan.options)
-            self._clearing.start(_PARKED_MS)
+            self._clear_later()
             self.show_ct(shown)
 
     def adopt(self, grid: Grid) -> None:
@@ -112,10 +114,11 @@ class CaseLayers:
         """The CT as soon as it is read."""
         self._filling = True
         first = all(is_parked(layer) for layer in self._viewer.layers)
-        show_scene(self._viewer, Scene(shown.case_id, (shown.plan,)))
-        self._placement = Placement.of(shown.plan.options["metadata"]["napari_advseg"]["grid"])
-        if first:
-            self._viewer.reset_view()
+        with drawn_later(self._viewer):
+            show_scene(self._viewer, Scene(shown.case_id, (shown.plan,)))
+            self._placement = Placement.of(shown.plan.options["metadata"]["napari_advseg"]["grid"])
+            if first:
+                self._viewer.reset_view()
             self._middle(shown.case_id)
         self._select_later(shown.case_id)
         self._settled.start(_DRAWN_MS)
@@ -123,7 +126,7 @@ class CaseLayers:
     def show_case(self, in_hand: CaseInHand) -> None:
         """The clean segmentation; what an earlier case on the same CT had shown goes."""
         park_result(self._viewer, in_hand.id)
-        self._clearing.start(_PARKED_MS)
+        self._clear_later()
         self._placement = Placement.of(in_hand.case.ct.grid)
         self._outcome = None
         self.show_scene(in_hand.scene)
@@ -239,7 +242,16 @@ class CaseLayers:
         if self._waiting_for == case_id:
             self._waiting = []
 
+    def _clear_later(self) -> None:
+        self._swept = False
+        self._clearing.start(_PARKED_MS)
+
     def _clear_one(self) -> None:
+        if not self._swept and any(is_parked(layer) for layer in self._viewer.layers):
+            self._swept = True
+            gc.collect()  # else what has gathered is swept up in the turn in which the first layer goes, on top of it
+            self._clearing.start(_APART_MS)
+            return
         with drawn_later(self._viewer):
             some = remove_parked(self._viewer, most=1)
         if some:
