@@ -95,6 +95,8 @@ class ChoiceBox(QWidget):
 
     def text(self) -> str:
         """What is chosen, in a word: an offer's text without what is told of it, a path's name."""
+        if isinstance(self._value, str) and self._combo.currentIndex() == 0:  # chosen before it is offered
+            return self._value
         return str(self._combo.currentText().split(": ")[0])
 
     def set_value(self, value: object | None) -> None:

@@ -57,6 +57,20 @@ def test_run_stays_in_sight_wherever_the_dock_is_scrolled(make_dock: MakeDock, q
         assert in_sight(dock.job.save)
 
 
+def test_a_network_that_is_chosen_before_it_is_offered_is_named(qtbot: Any) -> None:
+    """A sample chooses its network while the list of networks may still be loading."""
+    box = ChoiceBox("choose a network…")
+    qtbot.addWidget(box)
+    named: list[str] = []
+    box.changed.connect(lambda: named.append(box.text()))
+    box.set_value("phantom2d")
+    assert named == ["phantom2d"]
+    box.set_offers([("phantom2d: a small one", "phantom2d")])
+    assert box.text() == "phantom2d"
+    box.set_value(None)
+    assert named == ["phantom2d", "choose a network…"]
+
+
 def test_an_open_case_takes_one_line_and_the_result_has_the_organs(make_dock: MakeDock, qtbot: Any) -> None:
     dock = low(make_dock(FakeCore()), qtbot)
     assert dock.inputs.ct.isVisible()
