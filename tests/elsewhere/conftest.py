@@ -39,7 +39,17 @@ def cluster() -> Iterator[LocalCluster]:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A few slices of the phantom."""
+    return _cut(tmp_path_factory, slice(8, 12))
+
+
+@pytest.fixture(scope="module")
+def long_case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Enough slices for an attack that takes seconds: the best so far is told of no more often than every half second."""
+    return _cut(tmp_path_factory, slice(0, 20))
+
+
+def _cut(tmp_path_factory: pytest.TempPathFactory, slices: slice) -> Case:
     folder = write_sample("phantom", tmp_path_factory.mktemp("case") / "phantom", 0)
     ct = read_ct(folder / "ct.nii.gz")
-    cut = volume_from_array(ct.hu[8:12], spacing=ct.grid.spacing)
+    cut = volume_from_array(ct.hu[slices], spacing=ct.grid.spacing)
     return finish(open_case(CaseRequest(ct=cut, network="phantom2d", device="cpu"), CancelToken()))

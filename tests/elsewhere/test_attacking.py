@@ -155,10 +155,10 @@ def test_a_cancel_before_anything_was_measured_is_one(cluster: LocalCluster, cas
 
 
 def test_a_worker_that_is_killed_leaves_the_best_so_far_and_a_new_one_takes_over(
-    cluster: LocalCluster, case: Case
+    cluster: LocalCluster, case: Case, long_case: Case
 ) -> None:
-    steps = steps_on(cluster, case, CancelToken(), AttackRequest(drop=0.5))
-    next_measured(steps, 4)
+    steps = steps_on(cluster, long_case, CancelToken(), AttackRequest(drop=0.5))
+    next_measured(steps, 6)
     kill_worker(cluster)
     finding = finish(steps)
     assert finding.result.stopped.startswith("broken off by a fault: the worker was lost")
@@ -172,7 +172,7 @@ def test_a_worker_that_is_killed_leaves_the_best_so_far_and_a_new_one_takes_over
 
 def test_a_worker_that_is_killed_before_it_measured_is_told_of_in_a_line(cluster: LocalCluster, case: Case) -> None:
     steps = steps_on(cluster, case, CancelToken())
-    go_until(steps, "Opening the network")
+    go_until(steps, "Waiting for the worker")  # the run is on its way; later steps may pass unheard
     kill_worker(cluster)
     with pytest.raises(WorkerLostError, match=r"the worker was lost \(.*\): .* choose 'This computer'"):
         finish(steps)
