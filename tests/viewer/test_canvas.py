@@ -89,7 +89,9 @@ def test_what_was_added_is_drawn_in_a_later_turn(
 
 def test_a_canvas_that_is_closed_before_it_is_drawn_again(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
     viewer = make_napari_viewer(show=True)
-    with drawn_later(viewer):
-        three_layers(viewer)
-    viewer.close()
-    qtbot.wait(50)
+    with qtbot.captureExceptions() as faults:
+        with drawn_later(viewer):
+            three_layers(viewer)
+        viewer.close()
+        qtbot.wait(50)
+    assert faults == []
