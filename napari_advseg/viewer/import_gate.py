@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import builtins
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 
 _LOOK_S = 0.01
 _MOST_S = 2.0  # for one stay of the window's: it may itself need a module that this thread is in the middle of
 
 _gates: dict[int, _Gate] = {}  # by thread
 _lock = threading.Lock()
-_original = builtins.__import__
+_run = SourceFileLoader.exec_module
 
 
 class _Gate:
@@ -31,30 +31,29 @@ class _Gate:
         self._left = max(0.0, until - time.monotonic())
 
 
-def _import_later(*args: Any, **named: Any) -> Any:
+def _run_later(loader: SourceFileLoader, module: ModuleType) -> None:
     if gate := _gates.get(threading.get_ident()):
         gate.wait()
-    return _original(*args, **named)
+    _run(loader, module)
 
 
 @contextmanager
 def imports_wait_while(busy: Callable[[], bool]) -> Iterator[None]:
-    """What this thread imports in here waits before each import while ``busy`` says so, two seconds at most.
+    """What this thread imports in here waits before each module while ``busy`` says so, two seconds at most.
 
     torch and what comes with it are thousands of modules: loaded at the same time, they double or treble the time for which
-    a layer that is added holds the window. The statement itself is taken over, and only in here: whoever is asked later,
-    as the finders of modules are, holds the lock of all imports, for which the window would wait in turn.
+    a layer that is added holds the window. What runs a module's source is taken over, and only in here: whoever is asked
+    earlier, as the finders of modules are, holds the lock of all imports, for which the window would wait in turn; and the
+    import statement belongs to PySide6, which puts its own in its place more than once and would end up calling itself.
     """
-    global _original
     own = threading.get_ident()
     with _lock:
-        if not _gates:
-            _original, builtins.__import__ = builtins.__import__, _import_later
         _gates[own] = _Gate(busy)
+        SourceFileLoader.exec_module = _run_later  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         with _lock:
             _gates.pop(own, None)
-            if not _gates and builtins.__import__ is _import_later:
-                builtins.__import__ = _original
+            if not _gates:
+                SourceFileLoader.exec_module = _run  # type: ignore[method-assign]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .layer_source import KEY
 from .placement import Placement
+from .window_sweeps import sweep_in_window
 
 T = TypeVar("T")
 LayerTuple = tuple[Any, dict[str, Any], str]
@@ -107,6 +108,7 @@ def while_painting(work: Callable[[], T], what: str) -> T:
     timer.setInterval(30)
     timer.timeout.connect(lambda: None if thread.is_alive() else loop.quit())
     with progress(total=0, desc=what):
+        sweep_in_window(thread.is_alive)
         thread.start()
         timer.start()
         loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)

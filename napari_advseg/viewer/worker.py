@@ -16,6 +16,7 @@ from qtpy.QtCore import QObject, Signal
 
 from .core import Core
 from .giving_way import lower_priority, quick_switches
+from .window_sweeps import sweep_in_window
 
 if TYPE_CHECKING:
     from ..attacks import CancelToken
@@ -66,13 +67,17 @@ class Worker(QObject):
         self._current: Job | None = None
         self._core = core
         self._closed = threading.Event()
+        self._given, self._done = 1, 0  # jobs, and the start of the thread: each is written by one thread only
         self._thread = threading.Thread(target=self._work, name="napari-advseg", daemon=True)
+        sweep_in_window(self._at_work)
         self._thread.start()
         _alive.add(self)
 
     def submit(self, start: Callable[[CancelToken], Steps]) -> Job:
         """Queue a job."""
         job = Job(start)
+        self._given += 1
+        sweep_in_window(self._at_work)
         self._queue.put(job)
         return job
 
@@ -81,6 +86,7 @@ class Worker(QObject):
         self._closed.set()
         if (job := self._current) is not None:
             job.cancel()
+        sweep_in_window(self._at_work)  # the thread's end lets go of much
         self._queue.put(None)
 
     def join(self, timeout: float) -> bool:
@@ -88,8 +94,12 @@ class Worker(QObject):
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _at_work(self) -> bool:
+        return self._thread.is_alive() and (self._closed.is_set() or self._done < self._given)
+
     def _work(self) -> None:
         lower_priority()
+        self._done += 1
         while (job := self._queue.get()) is not None:
             if self._closed.is_set():
                 break
@@ -101,6 +111,7 @@ class Worker(QObject):
                 self._tell(self.raised, job, fault)
             self._current = None
             del job  # nothing of a finished job is held while waiting for the next
+            self._done += 1
         with contextlib.suppress(Exception):
             self._core.release()
 

@@ -11,6 +11,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from ..giving_way import lower_priority, quick_switches
+from ..window_sweeps import sweep_in_window
 
 
 class Background(QObject):
@@ -33,6 +34,7 @@ class Background(QObject):
     def start(self, compute: Callable[[], Any]) -> None:
         self._ticket += 1
         self._thread = threading.Thread(target=self._work, args=(self._ticket, compute), daemon=True)
+        sweep_in_window(self._thread.is_alive)
         self._thread.start()
 
     def drop(self) -> None:
