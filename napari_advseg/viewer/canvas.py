@@ -11,6 +11,8 @@ from qtpy.QtCore import QTimer
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+_ASK = "_vispy_update"  # vispy's method of its widget by which it asks to be painted
+
 
 def canvas_of(viewer: ViewerModel) -> Any | None:
     """The canvas of a viewer's window; None without a window, or while it is being closed."""
@@ -55,18 +57,25 @@ def one_update(viewer: ViewerModel) -> Iterator[None]:
 def drawn_later(viewer: ViewerModel) -> Iterator[None]:
     """What changes inside is drawn in a later turn of the event loop.
 
-    Without it the canvas is drawn in the same turn in which layers were added, and the two hold the window as one.
+    Without it the canvas is drawn in the same turn in which layers were added, and the two hold the window as one. Only what
+    vispy asks for is put off: a canvas that must be painted meanwhile, as the window is, is painted.
     """
     canvas = canvas_of(viewer)
     native = None if canvas is None else canvas._scene_canvas.native
-    if native is None or not native.updatesEnabled():
+    if native is None or _ASK in vars(native):
         yield
         return
-    native.setUpdatesEnabled(False)
+    setattr(native, _ASK, lambda: None)
     try:
         yield
     finally:
         turn = QTimer(native)  # gone with the canvas
         turn.setSingleShot(True)
-        turn.timeout.connect(lambda: (native.setUpdatesEnabled(True), turn.deleteLater()))
+
+        def ask() -> None:
+            delattr(native, _ASK)
+            native.update()
+            turn.deleteLater()
+
+        turn.timeout.connect(ask)
         turn.start(1)

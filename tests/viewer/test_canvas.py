@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import QCoreApplication
 
 from napari_advseg.viewer.canvas import canvas_of, drawn_later, one_update
 from napari_advseg.viewer.handing_on import park
@@ -76,15 +77,39 @@ def test_what_was_added_is_drawn_in_a_later_turn(
     canvas = canvas_of(viewer)
     assert canvas is not None
     drawn: list[int] = []
-    qtbot.wait(100)
+    three_layers(viewer)  # the slider of the slices comes: the canvas is another size, and painted at once
+    qtbot.wait(200)
+    QCoreApplication.sendPostedEvents()
     canvas._scene_canvas.events.draw.connect(lambda _: drawn.append(len(viewer.layers)), position="last")
     with suppress(KeyError), drawn_later(viewer), drawn_later(viewer):
         three_layers(viewer)
-        canvas._scene_canvas.native.repaint()  # at once, where it may be
+        QCoreApplication.sendPostedEvents()  # painted now, where it was asked for
         assert drawn == []
         if fault:
             raise KeyError
-    qtbot.waitUntil(lambda: drawn[-1:] == [3], timeout=5_000)
+    qtbot.waitUntil(lambda: drawn[-1:] == [6], timeout=5_000)
+    drawn.clear()
+    three_layers(viewer)  # asked for as ever
+    qtbot.waitUntil(lambda: drawn[-1:] == [9], timeout=5_000)
+
+
+def test_a_window_that_is_painted_meanwhile_shows_its_canvas(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    canvas = canvas_of(viewer)
+    assert canvas is not None
+    layer = viewer.add_image(np.ones((3, 8, 8), np.float32), contrast_limits=(0, 1))
+    qtbot.wait(200)
+    window, native = viewer.window._qt_window, canvas._scene_canvas.native
+    before = window.grab().toImage()
+    middle = native.mapTo(window, native.rect().center())
+    with drawn_later(viewer):
+        layer.contrast_limits = (0, 2)
+        shown = window.grab().toImage()
+    assert shown.size() == before.size()
+    assert before.pixelColor(middle).getRgb()[:3] == (255, 255, 255)
+    assert shown.pixelColor(middle).red() > 100  # the layer, and not the window behind the canvas
 
 
 def test_a_canvas_that_is_closed_before_it_is_drawn_again(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
