@@ -17,7 +17,7 @@ from .dice import Labels, organ_dice, soft_dice
 from .result import Organ, as_saved
 
 SMALLEST_ORGAN = 50  # voxels of the reference: below, one voxel moves the Dice by more than a hundredth
-_TEMPERATURE = 1.0  # logits
+TEMPERATURE = 1.0  # logits: of the soft drop near the target
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Target:
 
         return self.placed.enduring(work)
 
-    def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
+    def measure_with_gradient(self, parameters: Tensor, temperature: float = TEMPERATURE) -> tuple[Measured, Tensor]:
         """One forward and one backward pass; the gradient of the soft drop with respect to the parameters.
 
         The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on.
@@ -106,18 +106,21 @@ class Target:
 
         def work() -> tuple[Measured, Tensor]:
             point = parameters.detach().requires_grad_()
-            measured, drop, _ = self.measure_softly(point)
+            measured, drop, _ = self.measure_softly(point, temperature)
             (gradient,) = torch.autograd.grad(drop, point)
             return measured, gradient
 
         return self.placed.enduring(work)
 
-    def measure_softly(self, parameters: Tensor) -> tuple[Measured, Tensor, Change]:
-        """One forward pass with its graph: the measurement, the soft drop, and the change, differentiable."""
+    def measure_softly(self, parameters: Tensor, temperature: float = TEMPERATURE) -> tuple[Measured, Tensor, Change]:
+        """One forward pass with its graph: the measurement, the soft drop, and the change, differentiable.
+
+        The higher the temperature, in logits, the farther from a decision boundary a voxel still counts.
+        """
         change = self.synthesis.change(parameters)
         scores = self.placed.scores(self._shown(change.hu + (change.hu.round() - change.hu).detach()))
         measured = self._judge(parameters, 1.0, change, scores.detach())
-        soft = self._soft_dice(scores, change.displacement, measured.attacked)
+        soft = self._soft_dice(scores, change.displacement, measured.attacked, temperature)
         return measured, float(self.clean.mean()) - soft.mean(), change
 
     @torch.no_grad()
@@ -134,14 +137,14 @@ class Target:
         shown[self._changes] = changed
         return shown
 
-    def _soft_dice(self, scores: Tensor, displacement: Tensor, attacked: Labels) -> Tensor:
+    def _soft_dice(self, scores: Tensor, displacement: Tensor, attacked: Labels, temperature: float) -> Tensor:
         """(organ,) soft Dice with the reference moved with the anatomy."""
         moved = self._is_organ.float()  # a copy
         inside = (slice(None), *self._changes_in_box)
         moved[inside] = self.synthesis.move_soft(moved[inside].clone(), displacement)
         found = np.array([(attacked == i).sum() - (attacked[self._box] == i).sum() for i in self.ids])
         elsewhere = torch.from_numpy(found).to(scores.device, scores.dtype)
-        return soft_dice(scores[(slice(None), *self._box)], moved, self.ids, _TEMPERATURE, elsewhere)
+        return soft_dice(scores[(slice(None), *self._box)], moved, self.ids, temperature, elsewhere)
 
     def _judge(self, parameters: Tensor, strength: float, change: Change, scores: Tensor) -> Measured:
         attacked = hard_labels(scores)

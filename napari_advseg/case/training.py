@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..attacks import Cancelled, CancelToken, Measured, Progress, Target
 from ..evidence import draw_examples
 from ..generator import Attacker, AttackerCard, Crew, TrainingSettings, draw_curves, train
-from ..networks import SegmentationNetwork, open_network
+from ..networks import ModelCard, SegmentationNetwork, open_network
 from ..samples import attacker_folder
 from ..synthesis import Budget
 from ..volume import organ_key
@@ -24,8 +24,10 @@ from .slabs import slabs
 
 VALIDATION = "validation.json"
 _OPENING_SHARE, _TRAINING_SHARE = 0.1, 0.95
-# Where the generator looks: in the plane as fine as the appearance lattice, in space as time allows.
+# Where the generator looks, unless a network of slices names its own pixels: in the plane as fine as the appearance
+# lattice, in space as time allows.
 _PIXEL_MM = {2: 3.0, 3: 5.0}
+_OWN_PIXELS_MM = (2.0, 4.0)  # a network's that the generator takes over: finer ones take too long
 
 
 class TrainingRequest(BaseModel):
@@ -183,7 +185,7 @@ def card_for(network: SegmentationNetwork, request: TrainingRequest) -> Attacker
         network_sha256=network.card.sha256,
         classes=len(network.card.labels),
         dimensions=network.card.dimensions,
-        spacing_mm=_PIXEL_MM[network.card.dimensions],
+        spacing_mm=_pixel_mm(network.card),
         drops=request.drops,
         max_displacement_mm=budget.max_displacement_mm,
         max_hu=budget.max_hu,
@@ -193,6 +195,16 @@ def card_for(network: SegmentationNetwork, request: TrainingRequest) -> Attacker
         conditioned=request.conditioned,
         critic=request.settings.realism > 0,
     )
+
+
+def _pixel_mm(network: ModelCard) -> float:
+    """Pixel size at which the generator looks: where it can, the network's own, as an attack also depends on where a pixel
+    lies among those that the network pools."""
+    if network.dimensions == 2 and network.spacing is not None and len(set(network.spacing)) == 1:
+        low, high = _OWN_PIXELS_MM
+        if low <= network.spacing[0] <= high:
+            return network.spacing[0]
+    return _PIXEL_MM[network.dimensions]
 
 
 def _tried(drops: tuple[float, float]) -> list[float]:

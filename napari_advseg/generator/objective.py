@@ -23,6 +23,9 @@ class TrainingSettings(BaseModel):
         Weights of: the missed drop in units of 0.1, squared up to one unit and linear beyond (Huber); the mean square of
         the change in budgets, for drops of 0.9 (divided by the asked drop + 0.1); the mean square of the differences of
         neighbouring control values; the critic's verdict; the likeness of two draws, which is looked at every few steps.
+    temperature
+        Of the soft drop, logits: how far from a decision boundary a voxel still counts. One that is low sees only voxels
+        near it, and large drops are learned slowly.
     save_every
         Most steps between checkpoints.
     """
@@ -36,6 +39,7 @@ class TrainingSettings(BaseModel):
     smoothness: float = 0.05
     realism: float = Field(0.02, ge=0)
     diversity: float = Field(0.3, ge=0)
+    temperature: float = Field(3.0, gt=0)
     seed: int = 0
     save_every: int = Field(50, ge=1)
 

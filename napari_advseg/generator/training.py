@@ -187,7 +187,7 @@ class _Training:
         with self.crew.autocast():
             raw = attacker.propose(target.synthesis, features, drop, noises[0]).float()
         parameters = raw + (target.synthesis.project(raw.detach().clone()) - raw).detach()
-        measured, soft, change = target.measure_softly(parameters)
+        measured, soft, change = target.measure_softly(parameters, settings.temperature)
         missed = (soft + (measured.drop - soft).detach() - drop) / 0.1
         loss = 2 * settings.miss * F.huber_loss(missed, torch.zeros_like(missed))
         loss = loss + settings.size / (drop + _SMALL_DROP) * size_of(change, target.synthesis)
