@@ -31,7 +31,8 @@ def sweep_in_window(busy: Callable[[], bool]) -> None:
     nothing. ``busy`` is asked in the window's thread, from the next turn of its event loop on.
     """
     global _timer, _was_on
-    if QCoreApplication.instance() is None or threading.current_thread() is not threading.main_thread():
+    application = QCoreApplication.instance()
+    if application is None or threading.current_thread() is not threading.main_thread():
         return
     if not _busy:
         _was_on = gc.isenabled()
@@ -42,14 +43,21 @@ def sweep_in_window(busy: Callable[[], bool]) -> None:
         _timer = QTimer()
         _timer.setInterval(_LOOK_MS)
         _timer.timeout.connect(_look)
+        application.aboutToQuit.connect(_end)  # a script goes on after the window, without turns of its event loop
     _timer.start()
 
 
 def _look() -> None:
     _sweep()
     _busy[:] = [busy for busy in _busy if busy()]
-    if not _busy and _timer is not None:
+    if not _busy:
+        _end()
+
+
+def _end() -> None:
+    if _timer is not None and _timer.isActive():
         _timer.stop()
+        _busy.clear()
         if _was_on:
             gc.enable()
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -107,6 +110,19 @@ def test_who_has_turned_the_sweeps_off_keeps_it_so(qtbot: Any) -> None:
     sweep_in_window(lambda: False)
     qtbot.waitUntil(lambda: not window_sweeps._busy, timeout=5_000)
     assert not gc.isenabled()
+
+
+def test_a_script_that_goes_on_after_the_window_sweeps_as_before() -> None:
+    """A job that never ends, as far as the window has heard."""
+    script = (
+        "import gc; from qtpy.QtCore import QTimer; from qtpy.QtWidgets import QApplication;"
+        "from napari_advseg.viewer.window_sweeps import sweep_in_window; app = QApplication([]);"
+        "sweep_in_window(lambda: True); print(gc.isenabled()); QTimer.singleShot(0, app.quit);"
+        "app.exec(); print(gc.isenabled())"
+    )
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.split() == ["False", "True"], done.stderr
 
 
 def test_sweeps_through_everything_take_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
