@@ -30,7 +30,7 @@ from .target import TEMPERATURE, Measured, Target
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 # Far from the target the gradient also looks at voxels that no step reaches yet: logits per missing Dice point of 1 beyond
 # what the voxels near a decision boundary can give.
-_HOTTER, _AT_HAND = 4.0, 0.1
+_HOTTER, _AT_HAND = 4.0, 0.15
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _log = logging.getLogger(__name__)
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
