@@ -217,10 +217,10 @@ def test_a_fault_in_the_middle_is_told_and_the_best_until_then_is_saved(
 
     real, calls = Target.measure_with_gradient, itertools.count()
 
-    def fails_once(self: Target, parameters: object, temperature: float) -> object:
+    def fails_once(self: Target, parameters: object) -> object:
         if next(calls) == 3:
             raise RuntimeError("the device fell asleep")
-        return real(self, parameters, temperature)
+        return real(self, parameters)
 
     monkeypatch.setattr(Target, "measure_with_gradient", fails_once)
     done = attack(case, tmp_path / "b", "--drop", 0.3)

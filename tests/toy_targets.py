@@ -58,7 +58,6 @@ class LawTarget:
 
     def __init__(self, law: Callable[[float], tuple[float, float]], gradient: float = 1.0) -> None:
         self.law, self.gradient = law, gradient
-        self.temperatures: list[float] = []
         self.stepped: list[float] = []  # the parameter of every step
         self.tried: list[tuple[float, float]] = []  # parameter and strength of every other measurement
         self.passes = Passes()
@@ -84,8 +83,7 @@ class LawTarget:
         drop, size = self.law(float(parameters) * strength)
         return measured(drop, size, strength, parameters.clone())
 
-    def measure_with_gradient(self, parameters: Tensor, temperature: float = 1.0) -> tuple[Measured, Tensor]:
-        self.temperatures.append(temperature)
+    def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
         self.stepped.append(float(parameters))
         self.passes.forward += 1
         self.passes.backward += 1

@@ -25,12 +25,9 @@ from .cost import CostMeter
 from .progress import Cancelled, CancelToken, Progress
 from .result import CANCELLED, AttackResult, PathPoint, broken_off_by
 from .strength_path import first_crossing
-from .target import TEMPERATURE, Measured, Target
+from .target import Measured, Target
 
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
-# Far from the target the gradient also looks at voxels that no step reaches yet: logits per missing Dice point of 1 beyond
-# what the voxels near a decision boundary can give.
-_HOTTER, _AT_HAND = 4.0, 0.15
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _log = logging.getLogger(__name__)
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
@@ -178,13 +175,12 @@ class _Run:
     def descend(self, parameters: Tensor) -> Generator[Progress, None, None]:
         """Gradient steps to the target, then along its level set to smaller changes."""
         target, settings = self.target, self.settings
-        slope, wanted, before = 1.0, 0.0, 0.0  # the clean CT's drop is none
+        slope, wanted, before = 1.0, 0.0, 0.0
         reach = settings.drop / _STEPS_TO_TARGET
         aim = settings.drop
         for step in range(settings.steps):
             yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
-            hotter = _HOTTER * max(0.0, settings.drop - before - _AT_HAND)
-            measured, gradient = target.measure_with_gradient(parameters, TEMPERATURE + hotter)
+            measured, gradient = target.measure_with_gradient(parameters)
             self._consider(measured)
             if abs(wanted) > settings.drop / 10:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))

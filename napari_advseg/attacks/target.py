@@ -17,7 +17,7 @@ from .dice import Labels, organ_dice, soft_dice
 from .result import Organ, as_saved
 
 SMALLEST_ORGAN = 50  # voxels of the reference: below, one voxel moves the Dice by more than a hundredth
-TEMPERATURE = 1.0  # logits: of the soft drop near the target
+_TEMPERATURE = 1.0  # logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Target:
 
         return self.placed.enduring(work)
 
-    def measure_with_gradient(self, parameters: Tensor, temperature: float = TEMPERATURE) -> tuple[Measured, Tensor]:
+    def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
         """One forward and one backward pass; the gradient of the soft drop with respect to the parameters.
 
         The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on.
@@ -106,13 +106,13 @@ class Target:
 
         def work() -> tuple[Measured, Tensor]:
             point = parameters.detach().requires_grad_()
-            measured, drop, _ = self.measure_softly(point, temperature)
+            measured, drop, _ = self.measure_softly(point)
             (gradient,) = torch.autograd.grad(drop, point)
             return measured, gradient
 
         return self.placed.enduring(work)
 
-    def measure_softly(self, parameters: Tensor, temperature: float = TEMPERATURE) -> tuple[Measured, Tensor, Change]:
+    def measure_softly(self, parameters: Tensor, temperature: float = _TEMPERATURE) -> tuple[Measured, Tensor, Change]:
         """One forward pass with its graph: the measurement, the soft drop, and the change, differentiable.
 
         The higher the temperature, in logits, the farther from a decision boundary a voxel still counts.

@@ -102,11 +102,11 @@ def test_a_fault_after_a_measurement_keeps_the_best_so_far(fault: Exception, mon
     target, clean = spread_target()
     real, calls = target.measure_with_gradient, []
 
-    def measure(parameters: torch.Tensor, temperature: float):
+    def measure(parameters: torch.Tensor):
         calls.append(None)
         if len(calls) == 3:
             raise fault
-        return real(parameters, temperature)
+        return real(parameters)
 
     monkeypatch.setattr(target, "measure_with_gradient", measure)
     result, _ = finish(search(target, SearchSettings(0.3), clean, CancelToken()))

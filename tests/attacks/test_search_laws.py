@@ -10,7 +10,7 @@ import pytest
 from toy_targets import NO_LABELS, LawTarget, finish, scripted, spread_target
 
 from napari_advseg.attacks import CancelToken, SearchSettings, search
-from napari_advseg.attacks.search import _HOTTER, _Run
+from napari_advseg.attacks.search import _Run
 
 
 def descent(target: LawTarget, drop: float, **settings: float) -> list[float]:
@@ -122,11 +122,3 @@ def test_anything_up_to_the_clean_dice_may_be_asked_for() -> None:
     for nothing in (0.0, -0.1):
         with pytest.raises(ValueError, match="the clean Dice of the chosen organs"):
             next(search(target, SearchSettings(nothing), clean, CancelToken()))
-
-
-def test_the_gradient_looks_the_farther_the_more_is_missing() -> None:
-    """Each step is judged by what the one before it had reached; near the target by voxels near the boundary."""
-    target = LawTarget(scripted(0.1, 0.3, 0.45, 0.55, sizes=smaller()))
-    descent(target, 0.5)
-    hot = _HOTTER
-    assert target.temperatures[:5] == pytest.approx([1 + 0.35 * hot, 1 + 0.25 * hot, 1 + 0.05 * hot, 1.0, 1.0])
