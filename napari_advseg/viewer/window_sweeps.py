@@ -2,8 +2,8 @@
 
 Python sweeps in whichever thread has just made something, and what a sweep finds dies there and then. PyQt6 hands a Qt object
 that dies in a foreign thread over to its own; PySide6 deletes it on the spot: the OpenGL context of a canvas that was closed
-is still the current one in the window's thread then, and the next window that goes there is a crash (seen with Qt 6.8, 6.10 and
-6.11). So Python's own sweeps pause while such threads run, and a timer of the window's makes them.
+is still the current one in the window's thread then, and the next window that goes there is a crash (seen with PySide6 6.8.3
+and 6.11.3). So Python's own sweeps pause while such threads run, and a timer of the window's makes them.
 """
 
 from __future__ import annotations
