@@ -58,9 +58,9 @@ class Attacked:
 
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
-    Attacked("unet2d", "unet2d", 250, ("--start-from", "phantom2d")),
-    Attacked("attention2d", "attention2d", 250, ("--start-from", "phantom2d")),
-    Attacked("swin2d", "swin2d", 250, ("--start-from", "phantom2d")),
+    Attacked("unet2d", "unet2d", 500, ("--start-from", "phantom2d")),
+    Attacked("attention2d", "attention2d", 500, ("--start-from", "phantom2d")),
+    Attacked("swin2d", "swin2d", 500, ("--start-from", "phantom2d")),
     Attacked("unet3d", "unet3d", 100, ("--patients", "14")),
 )
 REAL = Attacked("abdomen2d", "abdomen2d", 300, ("--patients", "10"))

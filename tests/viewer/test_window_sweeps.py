@@ -17,6 +17,8 @@ from viewer.fake_core import FakeCore
 
 from napari_advseg.viewer import window_sweeps
 from napari_advseg.viewer.compare.background import Background
+from napari_advseg.viewer.sample_data import while_painting
+from napari_advseg.viewer.sample_data import while_painting
 from napari_advseg.viewer.window_sweeps import sweep_in_window
 from napari_advseg.viewer.worker import Worker
 
@@ -102,6 +104,11 @@ def test_a_short_computation_sweeps_nothing(qtbot: Any) -> None:
     with qtbot.waitSignal(background.done, timeout=10_000) as told:
         background.start(gc.isenabled)
     assert told.args == [False]
+    qtbot.waitUntil(gc.isenabled, timeout=5_000)
+
+
+def test_reading_a_sample_sweeps_nothing(qtbot: Any) -> None:
+    assert while_painting(gc.isenabled, "reading") is False
     qtbot.waitUntil(gc.isenabled, timeout=5_000)
 
 
