@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from viewer.fake_core import FakeCore
 
 from napari_advseg.viewer import window_sweeps
 from napari_advseg.viewer.compare.background import Background
-from napari_advseg.viewer.sample_data import while_painting
 from napari_advseg.viewer.sample_data import while_painting
 from napari_advseg.viewer.window_sweeps import sweep_in_window
 from napari_advseg.viewer.worker import Worker
@@ -134,18 +134,22 @@ def test_a_script_that_goes_on_after_the_window_sweeps_as_before() -> None:
 
 def test_sweeps_through_everything_take_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[int] = []
+    now = 100.0
 
     def collect(generation: int) -> None:
+        nonlocal now
         swept.append(generation)
-        if generation == 2:
-            time.sleep(0.01)
+        now += 0.01 if generation == 2 else 0.001
 
     monkeypatch.setattr(gc, "collect", collect)
     monkeypatch.setattr(gc, "get_count", lambda: (900, 90, 90))
     monkeypatch.setattr(gc, "get_threshold", lambda: (700, 10, 10))
+    monkeypatch.setattr(window_sweeps, "time", SimpleNamespace(monotonic=lambda: now))
     window_sweeps._sweep()
     window_sweeps._sweep()
-    assert swept == [2, 1]
-    time.sleep(0.01 / window_sweeps._SHARE + 0.05)
+    now = 100.0 + 0.01 / window_sweeps._SHARE
     window_sweeps._sweep()
-    assert swept == [2, 1, 2]
+    assert swept == [2, 1, 1]
+    now += 0.02
+    window_sweeps._sweep()
+    assert swept == [2, 1, 1, 2]
