@@ -26,7 +26,7 @@ class AfterRun(QObject):
         self._controller, self._walker, self._viewer = controller, walker, dock.layers.viewer
         self._slider, self._organs, self._layers = dock.slider, dock.organs, dock.layers
         self._panel, self._result = dock.walk, dock.result
-        self._show, self._say = dock.show_result, dock.say
+        self._show, self._say = dock.answers.show_result, dock.say
         controller.phase_changed.connect(self._on_phase)
         controller.case_ready.connect(self._on_case)
         controller.found.connect(self._take)

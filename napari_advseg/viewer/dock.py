@@ -10,18 +10,18 @@ from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from .after_run import AfterRun
+from .answers import Answers
 from .attacker_panel import AttackerPanel
 from .case_layers import CaseLayers
 from .column import pinned, scrolling_column
 from .compare.open_button import OpenButton
 from .controller import Controller
-from .core import Core, Offers, PackageCore, Saved
+from .core import Core, PackageCore
 from .dock_widget import DockWidget
 from .draws_panel import DrawsPanel
 from .drop_slider import DropSlider
 from .first_steps import FirstSteps
 from .habits import apply_defaults
-from .in_hand import AttackerNote, CaseInHand, CtToShow, Outcome, TrainingEnd, opening_notes
 from .inputs_panel import InputsPanel
 from .job_panel import JobPanel
 from .label_names import LabelNames
@@ -32,7 +32,7 @@ from .network_panel import NetworkPanel
 from .open_layers import OpenLayers
 from .organs_panel import OrgansPanel
 from .presentation.presenter import Presenter
-from .questions import ask_save_folder, settle
+from .questions import ask_save_folder
 from .result_panel import ResultPanel
 from .state import Phase
 from .sweeps import ShortSweeps
@@ -40,12 +40,10 @@ from .take_along.panel import TakeAlongPanel
 from .taking_up import TakingUp
 from .training_panel import TrainingPanel
 from .walk_panel import WalkPanel
-from .wishes import AttackWish, CaseWish, Names
+from .wishes import AttackWish, CaseWish
 
 if TYPE_CHECKING:
     import napari
-
-    from ..attacks import Progress
 
 _SETTLE_MS = 300  # a sample adds two layers, so a case is opened a moment after the last choice
 
@@ -85,15 +83,16 @@ class AttackDock(DockWidget):
         self.result = ResultPanel()
         self.take_along = TakeAlongPanel(self.controller, core)
         self.training = TrainingPanel()
-        self._target: float | None = None
+        self.target: float | None = None  # of the run that was last asked for
         self._message = MessageLine()
         self._opening_timer = QTimer(self)
         self._opening_timer.setSingleShot(True)
         self._opening_timer.setInterval(_SETTLE_MS)
-        self._names = LabelNames(
+        self.names = LabelNames(
             self.controller, self.network, self.organs, self.layers, self._message.say, self.open_case
         )
         self._lay_out()
+        self.answers = Answers(self)
         self._connect()
         self.after = AfterRun(self)
         self._open_layers = OpenLayers(
@@ -104,7 +103,7 @@ class AttackDock(DockWidget):
         self.take_along.present_asked.connect(self.presenter.open)
         apply_defaults(self)
         self._sweeps.begin()  # for the first case, which may be clicked before everything is loaded
-        self._on_phase(Phase.IDLE)
+        self.answers.show_phase(Phase.IDLE)
 
     # What the user asks for
 
@@ -119,7 +118,7 @@ class AttackDock(DockWidget):
 
     def run(self) -> None:
         """Attack the case."""
-        self._target = self.slider.drop()
+        self.target = self.slider.drop()
         self._ask(lambda wish: self.controller.run(wish, self._attack_wish(), ct_case(self.inputs.ct.value())))
 
     def train(self) -> None:
@@ -189,102 +188,11 @@ class AttackDock(DockWidget):
         except ValueError as fault:
             self._message.say(str(fault), True)
 
-    # What the controller tells
-
-    def _on_phase(self, phase: Phase) -> None:
-        ready = self.inputs.complete
-        self.inputs.setEnabled(not phase.busy)
-        for panel in (self.network, self.organs, self.slider, self.attacker, self.limits):
-            panel.setEnabled(not phase.busy)
-        self.draws.setEnabled(not phase.busy or phase is Phase.SHOWING)
-        self.inputs.open_button.setEnabled(ready)
-        self.job.show_phase(phase, can_run=ready, can_save=self.controller.outcome is not None)
-        self.job.undo.setEnabled(self.controller.earlier.there and not phase.busy)
-        self._on_training()
-        if phase is Phase.FAILED and self.controller.in_hand is None:
-            self.inputs.fold.expand()
-        if phase is Phase.FAILED and self.controller.outcome is not None:
-            self.draws.mark(self.controller.outcome.picked)
-
-    def _on_training(self) -> None:
-        self.training.show_phase(self.controller.phase, network_chosen=self.inputs.network.value() is not None)
-
-    def _on_progress(self, progress: Progress) -> None:
-        if self.controller.phase is not Phase.CANCELLING:
-            running = self.controller.phase is Phase.RUNNING
-            self.job.show_progress(progress, self._target if running else None)
-            if self.controller.phase is Phase.TRAINING:
-                self.training.show_progress(progress)
-
-    def _on_ct(self, shown: CtToShow) -> None:
-        self.layers.show_ct(shown)
-
-    def _on_case(self, in_hand: CaseInHand) -> None:
-        case = in_hand.case
-        self.result.clear()
-        self.draws.clear()
-        self.inputs.fold.collapse()  # so that what comes next has room in a low window
-        self.layers.show_case(in_hand)
-        self.network.show_network(in_hand.about)
-        self.organs.show_organs(case.organs)
-        self.attacker.offer(in_hand.attackers)
-        self.limits.set_dimensions(case.network.card.dimensions)
-        self._message.say(opening_notes(in_hand, oblique=self.layers.oblique), False)
-
-    def _on_found(self, outcome: Outcome) -> None:
-        self.organs.fold.collapse()  # the table of the result has them
-        if self.inputs.complete:
-            self.inputs.fold.collapse()
-        self.layers.show_outcome(outcome)
-        self.show_result(outcome)
-        self._message.say(outcome.note, False)
-        self._on_phase(self.controller.phase)
-
-    def _on_picked(self, outcome: Outcome) -> None:
-        """Another draw, on the slice that is being looked at."""
-        self.layers.show_outcome(outcome, go=False)
-        self.show_result(outcome)
-        self._message.say("", False)
-
-    def show_result(self, outcome: Outcome) -> None:
-        """What was found in the panels; the layers are shown apart from them."""
-        self.draws.show_draws(outcome)
-        self.result.show_outcome(outcome)
-        self.after.show_rows()
-
-    def _on_trained(self, end: TrainingEnd) -> None:
-        """A finished training's attacker is used from now on."""
-        self.training.show_end(end)
-        if not self.training.fold.isExpanded():
-            self._message.say(end.line, False)
-        if end.finished:
-            self.attacker.choose(end.folder)
-
-    def _on_noted(self, told: AttackerNote) -> None:
-        if not self.attacker.show_note(told):
-            self._message.say(told.line, True)
-
-    def _on_saved(self, saved: Saved) -> None:
-        if self.controller.outcome is not None:
-            self.show_result(self.controller.outcome)
-        self._message.say(f"Saved in {saved.folder}", False)
-
-    def _on_asked(self, question: Any) -> None:
-        if line := settle(self, self.controller, question):
-            self._message.say(line, False)
-
-    def _on_offers(self, offers: Offers) -> None:
-        self.inputs.offer(offers)
-        self._on_phase(self.controller.phase)
-
-    def _on_rename(self, names: Names) -> None:
-        self._names.rename(names)
-        if self.controller.outcome is not None:
-            self.show_result(self.controller.outcome)
+    # Choices in the panels
 
     def _on_inputs(self) -> None:
         """Both chosen: the case is opened, unless a result would be lost by it."""
-        self._on_phase(self.controller.phase)
+        self.answers.show_phase(self.controller.phase)
         self.first_steps.setVisible(self.inputs.ct.value() is None)
         if self.inputs.complete and self.controller.outcome is None and not self.controller.phase.busy:
             self._opening_timer.start()
@@ -313,23 +221,12 @@ class AttackDock(DockWidget):
 
     def _connect(self) -> None:
         controller = self.controller
-        controller.phase_changed.connect(self._on_phase)
-        controller.progressed.connect(self._on_progress)
         controller.said.connect(self._message.say)
-        controller.asked.connect(self._on_asked)
-        controller.offered.connect(self._on_offers)
         controller.loaded.connect(self._sweeps.begin)
         controller.ended.connect(self._sweeps.end)
-        controller.ct_ready.connect(self._on_ct)
-        controller.case_ready.connect(self._on_case)
-        controller.found.connect(self._on_found)
-        controller.saved.connect(self._on_saved)
-        controller.picked.connect(self._on_picked)
-        controller.trained.connect(self._on_trained)
-        controller.noted.connect(self._on_noted)
         self.attacker.note_asked.connect(controller.note_attacker)
         self.draws.picked.connect(controller.pick)
-        self.training.changed.connect(self._on_training)
+        self.training.changed.connect(self.answers.show_training)
         self.training.train.clicked.connect(self.train)
         self.training.stop.clicked.connect(controller.cancel)
         self.inputs.changed.connect(self._on_inputs)
@@ -338,7 +235,7 @@ class AttackDock(DockWidget):
         self.inputs.draw_asked.connect(self._on_draw)
         self.inputs.open_button.clicked.connect(self.open_case)
         self.inputs.network.changed.connect(self.network.clear)
-        self.network.rename_asked.connect(self._on_rename)
+        self.network.rename_asked.connect(self.answers.rename)
         self.network.refused.connect(lambda line: self._message.say(line, True))
         self.network.withdraw_asked.connect(controller.withdraw_trust)
         self.organs.changed.connect(lambda: self.slider.set_clean(self.organs.clean_mean()))
