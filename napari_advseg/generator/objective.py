@@ -26,6 +26,8 @@ class TrainingSettings(BaseModel):
     temperature
         Of the soft drop, logits: how far from a decision boundary a voxel still counts. One that is low sees only voxels
         near it, and large drops are learned slowly.
+    filter_rate, learning_rate
+        Of the convolutions' weights (Muon) and of the others (Adam) at the first step; both fall to a twentieth.
     save_every
         Most steps between checkpoints.
     """
@@ -33,6 +35,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(1500, ge=1)
+    filter_rate: float = Field(0.015, gt=0)
     learning_rate: float = Field(1.5e-3, gt=0)
     miss: float = 1.0
     size: float = 1.0

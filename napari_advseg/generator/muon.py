@@ -1,0 +1,62 @@
+"""Steps of equal size in all directions of a filter bank's matrix: Muon (Jordan et al., 2024).
+
+The generator learns in about a third of the steps that Adam takes: which way to change a CT depends on many weak directions
+of its filters, which Adam's steps along single weights reach late. torch has the method from 2.9 on, for matrices only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MOMENTUM = 0.9
+_ROUNDS = 5
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: steepest at nothing, and near one from there on
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrix (filters by their inputs) is made orthogonal before the step.
+
+    Parameters
+    ----------
+    filters
+        Weights of at least two axes, the first of which counts the filters.
+    rate
+        Root mean square of a step's singular values, about; times the root of filters over inputs where there are more.
+    """
+
+    def __init__(self, filters: Iterable[Tensor], rate: float) -> None:
+        super().__init__(filters, {"lr": rate})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Take a step along the gradients that there are."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure")
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state: dict[str, Any] = self.state[weight]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(weight)
+                momentum = state["momentum"].mul_(_MOMENTUM).add_(weight.grad)
+                ahead = (weight.grad + _MOMENTUM * momentum).flatten(1)
+                wide = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
+                weight.add_(made_orthogonal(ahead).view_as(weight), alpha=-group["lr"] * wide)
+
+
+def made_orthogonal(matrix: Tensor) -> Tensor:
+    """A matrix (rows, columns) with its singular values brought near one (0.7 to 1.2) by a Newton-Schulz iteration."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    made = matrix.T if tall else matrix
+    made = made / made.norm().clamp(min=1e-7)
+    a, b, c = _QUINTIC
+    for _ in range(_ROUNDS):
+        gram = made @ made.T
+        made = a * made + (b * gram + c * gram @ gram) @ made
+    orthogonal: Tensor = made.T if tall else made
+    return orthogonal
