@@ -18,7 +18,7 @@ def test_the_first_step_is_taken_from_the_other_attackers_weights(tmp_path: Path
     with torch.no_grad():
         for value in other.generator.parameters():
             value.mul_(0.5)
-    still = TrainingSettings(steps=1, learning_rate=1e-12)
+    still = TrainingSettings(steps=1, learning_rate=1e-12, filter_rate=1e-12)
     for name, start in (("from", other), ("new", None)):
         made = finish(train([toy_target()], toy_card(), still, tmp_path / name, CancelToken(), start=start))
         near = torch.allclose(made.generator.enter.weight, other.generator.enter.weight, atol=1e-6)
