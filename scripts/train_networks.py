@@ -66,6 +66,7 @@ RECIPES = {
     "swin2d": Recipe(
         "SwinUNETR",
         _arguments(2, _PHANTOM, feature_size=12, depths=[1, 1, 1, 1], num_heads=[2, 4, 6, 8], norm_name="batch"),
+        steps=1000,
         batch=8,
         rate=3e-3,
         divisible_by=32,
