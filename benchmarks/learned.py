@@ -56,11 +56,12 @@ class Attacked:
     options: tuple[str, ...] = ()
 
 
+FROM_SHIPPED = ("--start-from", "phantom2d", "--patients", "90")
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
-    Attacked("unet2d", "unet2d", 500, ("--start-from", "phantom2d")),
-    Attacked("attention2d", "attention2d", 500, ("--start-from", "phantom2d")),
-    Attacked("swin2d", "swin2d", 500, ("--start-from", "phantom2d")),
+    Attacked("unet2d", "unet2d", 400, FROM_SHIPPED),
+    Attacked("attention2d", "attention2d", 400, FROM_SHIPPED),
+    Attacked("swin2d", "swin2d", 400, FROM_SHIPPED),
     Attacked("unet3d", "unet3d", 100, ("--patients", "14")),
 )
 REAL = Attacked("abdomen2d", "abdomen2d", 300, ("--patients", "10"))
