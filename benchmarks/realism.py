@@ -5,7 +5,7 @@
 Takes networks and attackers from the work folder of benchmarks/learned.py, which trains what is missing. Patients are
 made; all are new to networks and attackers, and the classifier is tried on patients that it has not seen. Its real
 examples are the same patients moved a little at random, resampled and rounded. AUC 0.5: cannot tell; 1: always can.
-Writes ``DIR/realism.md`` and ``DIR/noise_power.png``.
+Writes ``DIR/realism.md`` and ``DIR/noise_power.png``; with ``--docs`` both go to the page as well.
 """
 
 from __future__ import annotations
@@ -191,6 +191,9 @@ def main() -> None:
         lines.append(f"| {name} | {auc:.3f} | {total(name):.2f} |")
         print(lines[-1], flush=True)
     (args.work / "realism.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if args.docs:
+        plot(spectra, args.docs.parent / "images" / "noise_power.png")
+        lines += ["", "![Noise power spectra of the liver, by attack](images/noise_power.png)"]
     put("\n".join(lines), "realism", args.docs)
 
 
