@@ -6,7 +6,7 @@ Every size is measured in a process of its own, one thread, so that its peak mem
 organs grow with the volume, and a small network of overlapping windows sees all of it. The bare network, every window
 forward and backward, runs in turns with the step; the rest of the step is the package's own. Seconds are the processor's,
 which other work lengthens little. A power law is fitted to the step's seconds and to the memory above that of the bare
-process. ``--full`` adds volumes up to 512 x 512 x 600.
+process. ``--full`` adds volumes up to 512 x 512 x 600, of which one step is taken and measured.
 
 Docs: the markers ``growth`` of a page, and the plot that ``--image`` names.
 """
@@ -42,15 +42,16 @@ PATCH: Shape = (64, 64, 64)
 FILTERS = (4, 8, 16)
 CLASSES = max(ORGANS) + 1  # for every number of organs: the network stays the same
 TURNS = 3
-HOURS = 1e7  # voxels: from there on nothing is run that is not measured
+LARGE = 1e7  # voxels: from there on the first step is measured, as another one takes too long
 
 
 def measure(shape: Shape, organs: int, classes: int, turns: int) -> Row:
-    """Median seconds of step and bare network; the peak memory in MB, all of it and above what the process began with."""
+    """Median seconds of step and bare network, after a first step where the volume is not large; the peak memory in MB,
+    all of it and above what the process began with."""
     torch.set_num_threads(1)
     began = peak_memory_mb()
     case = windowed(shape, PATCH, FILTERS, organs, classes)
-    if np.prod(shape) < HOURS:
+    if np.prod(shape) < LARGE:
         case.step()  # the first takes a moment longer
     times, peaks = [], []
     for _ in range(turns):

@@ -3,8 +3,9 @@
     python benchmarks/learned.py --work DIR [--only NAME...] [--abdomen CT LABELS JSON] [--unseen CT]
 
 Everything lands in DIR and is kept: networks, attackers, and a line of ``rows.jsonl`` per attack, so that a run that was
-stopped goes on. ``DIR/tables.md`` holds the tables, with the machine named. Of made patients the seeds 0 to 3 (in 3-D
-0 and 1) are measured, which neither networks nor attackers have seen; of a real CT, one of another patient (``--unseen``).
+stopped goes on; a DIR from before a change of the package or of this file says nothing of it. ``DIR/tables.md`` holds the
+tables, with the machine named. Of made patients the seeds 0 to 3 (in 3-D 0 and 1) are measured, which neither networks nor
+attackers have seen; of a real CT, one of another patient (``--unseen``).
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ NETWORKS = (
     Attacked("swin2d", "swin2d", 400, FROM_SHIPPED),
     Attacked("unet3d", "unet3d", 100, ("--patients", "14")),
 )
-REAL = Attacked("abdomen2d", "abdomen2d", 300, ("--patients", "10"))
+REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "10"))
 ABLATIONS = (
     Attacked("everything", "unet2d", 120),
     Attacked("without the critic", "unet2d", 120, ("--no-critic",)),

@@ -192,7 +192,9 @@ def main() -> None:
         print(lines[-1], flush=True)
     (args.work / "realism.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     if args.docs:
-        plot(spectra, args.docs.parent / "images" / "noise_power.png")
+        images = args.docs.parent / "images"
+        images.mkdir(exist_ok=True)
+        plot(spectra, images / "noise_power.png")
         lines += ["", "![Noise power spectra of the liver, by attack](images/noise_power.png)"]
     put("\n".join(lines), "realism", args.docs)
 

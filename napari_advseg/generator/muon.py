@@ -15,18 +15,18 @@ from torch import Tensor
 
 _MOMENTUM = 0.9
 _ROUNDS = 5
-_QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: steepest at nothing, and near one from there on
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: small singular values grow fastest, and all end near one
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose matrix (filters by their inputs) is made orthogonal before the step.
+    """Momentum whose matrix, a row per filter, is made orthogonal before the step.
 
     Parameters
     ----------
     filters
         Weights of at least two axes, the first of which counts the filters.
     rate
-        Root mean square of a step's singular values, about; times the root of filters over inputs where there are more.
+        About the singular values of a step, as a matrix; times the root of rows over columns where there are more rows.
     """
 
     def __init__(self, filters: Iterable[Tensor], rate: float) -> None:
@@ -51,7 +51,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def made_orthogonal(matrix: Tensor) -> Tensor:
-    """A matrix (rows, columns) with its singular values brought near one (0.7 to 1.2) by a Newton-Schulz iteration."""
+    """A matrix (rows, columns) with its singular values brought near one (0.68 to 1.13) by a Newton-Schulz iteration; those
+    below a six-hundredth of their root sum of squares stay smaller."""
     tall = matrix.shape[0] > matrix.shape[1]
     made = matrix.T if tall else matrix
     made = made / made.norm().clamp(min=1e-7)
