@@ -68,6 +68,7 @@ NETWORKS = (
 REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "10"))
 ABLATIONS = (
     Attacked("everything", "unet2d", 120),
+    Attacked("without Muon", "unet2d", 120, ("--no-muon",)),
     Attacked("without the critic", "unet2d", 120, ("--no-critic",)),
     Attacked("without the drop as a condition", "unet2d", 120, ("--no-conditioning",)),
     Attacked("deformation only", "unet2d", 120, ("--no-appearance",)),

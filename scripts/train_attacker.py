@@ -75,16 +75,19 @@ def main() -> None:
     parser.add_argument("--start-from", help="an attacker's folder or name")
     parser.add_argument("--no-critic", action="store_true")
     parser.add_argument("--no-conditioning", action="store_true")
+    parser.add_argument("--no-muon", action="store_true", help="Adam for all weights")
     parser.add_argument("--no-deformation", action="store_true")
     parser.add_argument("--no-appearance", action="store_true")
     parser.add_argument("--ship", action="store_true", help=f"copy the attacker to {SHIPPED}")
     args = parser.parse_args()
     network = open_network(args.network, device="cpu")
+    left_out = ({"realism": 0.0} if args.no_critic else {}) | ({"filter_rate": 0.0} if args.no_muon else {})
+    settings = TrainingSettings(steps=args.steps, **left_out)
     request = TrainingRequest(
         cases=tuple(variants(args, network) if args.ct else made_patients(args, network)),
         network=network,
         out=args.out,
-        settings=TrainingSettings(steps=args.steps, **({"realism": 0.0} if args.no_critic else {})),
+        settings=settings,
         attack=AttackRequest(deformation=not args.no_deformation, appearance=not args.no_appearance),
         conditioned=not args.no_conditioning,
         start_from=args.start_from,

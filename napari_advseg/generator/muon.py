@@ -11,11 +11,26 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _MOMENTUM = 0.9
 _ROUNDS = 5
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: small singular values grow fastest, and all end near one
+
+
+def optimisers_of(network: nn.Module, filter_rate: float, other_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions' weights (filters, inputs, *kernel), Adam for the others; for all with a ``filter_rate``
+    of 0. Every group keeps its rate as ``first_rate``."""
+    weights = list(network.parameters())
+    filters = [weight for weight in weights if weight.ndim > 3] if filter_rate else []
+    others = [weight for weight in weights if weight.ndim <= 3 or not filters]
+    made: list[torch.optim.Optimizer] = [torch.optim.Adam(others, other_rate, betas=(0.9, 0.99))]
+    if filters:
+        made.append(Muon(filters, filter_rate))
+    for optimiser in made:
+        for group in optimiser.param_groups:
+            group["first_rate"] = group["lr"]
+    return made
 
 
 class Muon(torch.optim.Optimizer):

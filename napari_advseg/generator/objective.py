@@ -27,7 +27,8 @@ class TrainingSettings(BaseModel):
         Of the soft drop, logits: how far from a decision boundary a voxel still counts. One that is low sees only voxels
         near it, and large drops are learned slowly.
     filter_rate, learning_rate
-        Of the convolutions' weights (Muon) and of the others (Adam) at the first step; both fall to a twentieth.
+        Of the convolutions' weights (Muon) and of the others (Adam) at the first step; both fall to a twentieth. With a
+        ``filter_rate`` of 0 all learn with Adam, for a comparison.
     save_every
         Most steps between checkpoints.
     """
@@ -35,7 +36,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(1500, ge=1)
-    filter_rate: float = Field(0.015, gt=0)
+    filter_rate: float = Field(0.015, ge=0)
     learning_rate: float = Field(1.5e-3, gt=0)
     miss: float = 1.0
     size: float = 1.0

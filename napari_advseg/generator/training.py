@@ -29,7 +29,7 @@ from .crew import Crew
 from .features import in_window
 from .logs import log_lines, write_log, write_tensorboard
 from .model import FieldGenerator, PatchCritic, critic_loss
-from .muon import Muon
+from .muon import optimisers_of
 from .objective import TrainingSettings, likeness, part_of, roughness, size_of
 
 STATE = "training.pt"
@@ -121,9 +121,7 @@ class _Training:
         if start is not None:
             _take_over(self.generator, start)
         rate = settings.learning_rate
-        weights = list(self.generator.parameters())
-        self.filter_optimiser = Muon([weight for weight in weights if _is_filter(weight)], settings.filter_rate)
-        self.optimiser = torch.optim.Adam([w for w in weights if not _is_filter(w)], rate, betas=(0.9, 0.99))
+        self.optimisers = optimisers_of(self.generator, settings.filter_rate, rate)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), rate / 2, betas=(0.5, 0.9))
         self.step = 0
         self._cases = card.cases or round(crew.mean(len(targets)) * crew.size)
@@ -148,12 +146,9 @@ class _Training:
         low, high = card.drops[0], min(card.drops[1], float(target.clean.mean()))
         drop = low + (high - low) * float(torch.rand(1, generator=random))
         noises = torch.randn(2, card.noise, generator=random).to(self.device)
-        for optimiser, rate in (
-            (self.filter_optimiser, settings.filter_rate),
-            (self.optimiser, settings.learning_rate),
-        ):
+        for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate * (1 - 0.95 * self.step / settings.steps)
+                group["lr"] = group["first_rate"] * (1 - 0.95 * self.step / settings.steps)
 
         attacker = Attacker(card, self.generator)
         critic_before = deepcopy(self.critic.state_dict())  # its spectral norms learn in every pass
@@ -171,8 +166,8 @@ class _Training:
                 raise
         crew.share_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
-        self.filter_optimiser.step()
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         judged = (0.0, 0.0) if real is None else self._train_critic(real, fake.detach())
 
         self.step += 1
@@ -248,8 +243,7 @@ class _Training:
             "settings": self._identity,
             "generator": self.generator.state_dict(),
             "critic": self.critic.state_dict(),
-            "filter_optimiser": self.filter_optimiser.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "critic_optimiser": self.critic_optimiser.state_dict(),
         }
         aside = self.folder / f".{STATE}"
@@ -277,8 +271,8 @@ class _Training:
             )
         self.generator.load_state_dict(state["generator"])
         self.critic.load_state_dict(state["critic"])
-        self.filter_optimiser.load_state_dict(state["filter_optimiser"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.step = int(state["step"])
         if self.crew.rank == 0:
@@ -295,11 +289,6 @@ class _Training:
         if start is not None:
             described.append({name: float(value.double().sum()) for name, value in self.generator.state_dict().items()})
         return json.dumps(described)
-
-
-def _is_filter(weight: Tensor) -> bool:
-    """A convolution's weight: (filters, inputs, *kernel)."""
-    return weight.ndim > 3
 
 
 def _take_over(generator: FieldGenerator, start: Attacker) -> None:

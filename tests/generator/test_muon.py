@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_advseg.generator.muon import Muon, made_orthogonal
+from napari_advseg.generator.muon import Muon, made_orthogonal, optimisers_of
 
 
 @given(st.integers(1, 12), st.integers(1, 40), st.integers(0, 1000), st.floats(1e-3, 1e3))
@@ -53,3 +53,13 @@ def test_a_weak_direction_is_learned_as_soon_as_a_strong_one(shape: tuple[int, .
     one, other = (torch.nn.Parameter(torch.zeros(shape)) for _ in range(2))
     assert largest_miss(Muon([one], 0.3), one) < 0.2
     assert largest_miss(torch.optim.SGD([other], 0.4, momentum=0.9), other) > 0.2  # steeper than that it diverges
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.0])
+def test_every_weight_has_one_optimiser(rate: float) -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.GroupNorm(1, 3), torch.nn.Linear(3, 2))
+    made = optimisers_of(network, rate, 0.001)
+    held = [weight for optimiser in made for group in optimiser.param_groups for weight in group["params"]]
+    assert sorted(map(id, held)) == sorted(map(id, network.parameters()))
+    assert [type(optimiser) for optimiser in made] == ([torch.optim.Adam, Muon] if rate else [torch.optim.Adam])
+    assert [group["first_rate"] for one in made for group in one.param_groups] == ([0.001, rate] if rate else [0.001])
