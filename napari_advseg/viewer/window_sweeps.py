@@ -12,6 +12,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from qtpy.QtCore import QCoreApplication, QTimer
 
@@ -34,32 +35,37 @@ def sweep_in_window(busy: Callable[[], bool]) -> None:
     application = QCoreApplication.instance()
     if application is None or threading.current_thread() is not threading.main_thread():
         return
-    if not _busy:
-        _was_on = gc.isenabled()
-        gc.disable()
-    if busy not in _busy:
-        _busy.append(busy)
     if _timer is None:
         _timer = QTimer()
         _timer.setInterval(_LOOK_MS)
         _timer.timeout.connect(_look)
         application.aboutToQuit.connect(_end)  # a script goes on after the window, without turns of its event loop
-    _timer.start()
+    try:
+        _timer.start()
+    except RuntimeError:  # deleted by Qt, in any order with the windows, where Python ends while one is open
+        return
+    if not _busy:
+        _was_on = gc.isenabled()
+        gc.disable()
+    if busy not in _busy:
+        _busy.append(busy)
 
 
 def _look() -> None:
     _sweep()
-    _busy[:] = [busy for busy in _busy if busy()]
-    if not _busy:
+    if still := [busy for busy in _busy if busy()]:
+        _busy[:] = still
+    else:
         _end()
 
 
 def _end() -> None:
-    if _timer is not None and _timer.isActive():
-        _timer.stop()
-        _busy.clear()
-        if _was_on:
-            gc.enable()
+    if _timer is not None:
+        with suppress(RuntimeError):  # as above
+            _timer.stop()
+    if _busy and _was_on:
+        gc.enable()
+    _busy.clear()
 
 
 def _sweep() -> None:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from viewer.fake_core import FakeCore
 
 from napari_advseg.viewer import window_sweeps
@@ -130,6 +131,23 @@ def test_a_script_that_goes_on_after_the_window_sweeps_as_before() -> None:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
     assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+def test_python_may_end_before_the_window_does(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qt has deleted the timer when the window, on its way out, closes its worker."""
+    timer = QTimer()
+    monkeypatch.setattr(window_sweeps, "_timer", timer)
+    sweep_in_window(lambda: True)
+    assert not gc.isenabled()
+    timer.deleteLater()
+    QCoreApplication.sendPostedEvents(timer, QEvent.Type.DeferredDelete)
+    with pytest.raises(RuntimeError):
+        timer.isActive()
+    sweep_in_window(lambda: True)
+    window_sweeps._end()
+    assert gc.isenabled()
+    sweep_in_window(lambda: True)
+    assert gc.isenabled()
 
 
 def test_sweeps_through_everything_take_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
