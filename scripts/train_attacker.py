@@ -20,7 +20,7 @@ import torch
 
 from napari_advseg.attacks import CancelToken, Progress
 from napari_advseg.case import AttackRequest, CaseRequest, TrainingRequest, finish, train_attacker
-from napari_advseg.generator import Crew, TrainingSettings
+from napari_advseg.generator import PRECISIONS, Crew, TrainingSettings
 from napari_advseg.networks import open_network
 from napari_advseg.samples import load_sample
 from napari_advseg.volume import Grid, Volume, read_ct, read_label_names, read_labels
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--label-names", type=Path)
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--precision", choices=PRECISIONS, default="32-true")
     parser.add_argument("--start-from", help="an attacker's folder or name")
     parser.add_argument("--no-critic", action="store_true")
     parser.add_argument("--no-conditioning", action="store_true")
@@ -101,7 +102,7 @@ def main() -> None:
             said = time.monotonic() - started
             print(f"{said:6.0f} s  {step.text}", flush=True)
 
-    trained = finish(train_attacker(request, CancelToken(), Crew.alone(torch.device("cpu"))), say)
+    trained = finish(train_attacker(request, CancelToken(), Crew.alone(torch.device("cpu"), args.precision)), say)
     for drop, missed in trained.misses.items():
         print(f"asked {drop:.2f}: missed by {sum(map(abs, missed)) / len(missed):.3f} on {len(missed)} held out")
     print(f"{time.monotonic() - started:.0f} s in this process")

@@ -19,8 +19,8 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 class Crew:
     """This process among those that train together; each has a device and patients of its own."""
 
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
+    def __init__(self, fabric: Fabric, precision: Precision) -> None:
+        self._fabric, self._precision = fabric, precision
 
     @classmethod
     def alone(cls, device: torch.device, precision: Precision = "32-true") -> Crew:
@@ -28,7 +28,7 @@ class Crew:
         from lightning_fabric import Fabric
 
         chosen = 1 if device.index is None or device.type == "cpu" else [device.index]
-        return cls(Fabric(accelerator=device.type, devices=chosen, precision=precision))
+        return cls(Fabric(accelerator=device.type, devices=chosen, precision=precision), precision)
 
     @classmethod
     def launch(cls, kind: str, devices: int, precision: Precision = "32-true") -> Crew:
@@ -48,7 +48,7 @@ class Crew:
             raise ValueError(f"{devices} devices were asked for, and there are {available} of '{kind}' here")
         fabric = Fabric(accelerator=kind, devices=devices, strategy="ddp", precision=precision)
         fabric.launch()
-        return cls(fabric)
+        return cls(fabric, precision)
 
     @property
     def rank(self) -> int:
@@ -61,6 +61,11 @@ class Crew:
     @property
     def device(self) -> torch.device:
         return self._fabric.device
+
+    @property
+    def half(self) -> bool:
+        """Whether networks run in half precision."""
+        return self._precision != "32-true"
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision of the generator and the critic."""

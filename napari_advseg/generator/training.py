@@ -154,13 +154,16 @@ class _Training:
         critic_before = deepcopy(self.critic.state_dict())  # its spectral norms learn in every pass
         # One process that stopped alone would leave the others waiting.
         check = cancel.check if crew.size == 1 else _go_on
-        with target.placed.network.stopping_at(check), target.synthesis.stopping_at(check):
+        network = target.placed.network
+        with network.stopping_at(check), target.synthesis.stopping_at(check):
             try:
                 check()
                 real = self._real_example(target.synthesis, random) if settings.realism else None
-                loss, fake, measured = self._loss(attacker, target, self._features_of(index), drop, noises, random)
-                self.generator.zero_grad()
-                loss.backward()
+                features = self._features_of(index)
+                with network.execution.halved(crew.half):  # of windows also on the way back
+                    loss, fake, measured = self._loss(attacker, target, features, drop, noises, random)
+                    self.generator.zero_grad()
+                    loss.backward()
             except Cancelled:
                 self.critic.load_state_dict(critic_before)
                 raise
@@ -286,6 +289,8 @@ class _Training:
         digest = hashlib.sha256(json.dumps([self.crew.rank, cts]).encode()).digest()
         shares = self.crew.mean(float(int.from_bytes(digest[:5], "big")))
         described = [card, settings, self.crew.size, self._cases, shares]
+        if self.crew.half:
+            described.append("half precision")
         if start is not None:
             described.append({name: float(value.double().sum()) for name, value in self.generator.state_dict().items()})
         return json.dumps(described)

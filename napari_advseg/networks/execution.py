@@ -64,6 +64,15 @@ class Execution:
         bfloat = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported())
         return torch.autocast(kind, dtype=torch.bfloat16 if bfloat else torch.float16)
 
+    @contextmanager
+    def halved(self, half: bool) -> Iterator[None]:
+        """Run in half precision while inside, where ``half`` says so; outside as before."""
+        before, self.half = self.half, self.half or half
+        try:
+            yield
+        finally:
+            self.half = before
+
     def climb_down(self, module: nn.Module) -> str | None:
         """Take the next step down; the line to show, None where there is no further one."""
         if self.batch > 1:
