@@ -1,0 +1,34 @@
+"""Training in half precision: everything that learns or is attacked runs so, what is measured afterwards does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from toy_attackers import CPU, toy_card, toy_target
+
+from napari_advseg.attacks import CancelToken
+from napari_advseg.case import finish
+from napari_advseg.generator import Crew, Precision, TrainingSettings, train
+
+
+@pytest.mark.parametrize(("precision", "half"), [("32-true", False), ("bf16-mixed", True)])
+def test_the_attacked_network_runs_in_the_trainings_precision(tmp_path: Path, precision: Precision, half: bool) -> None:
+    target, halved = toy_target(), []
+    before = target.measure(target.synthesis.zeros())
+    network = target.placed.network
+    hook = network.module.register_forward_hook(lambda *_: halved.append(torch.is_autocast_enabled("cpu")))
+    crew = Crew.alone(CPU, precision)
+    finish(train([target], toy_card(), TrainingSettings(steps=2), tmp_path, CancelToken(), crew))
+    hook.remove()
+    assert halved == [False, half, half]  # the first gives the clean scores that are shown to the generator, as in use
+    assert not network.execution.half
+    assert target.measure(target.synthesis.zeros()).drop == before.drop
+
+
+def test_a_training_is_not_gone_on_with_in_another_precision(tmp_path: Path) -> None:
+    settings = TrainingSettings(steps=1)
+    finish(train([toy_target()], toy_card(), settings, tmp_path, CancelToken(), Crew.alone(CPU, "bf16-mixed")))
+    with pytest.raises(ValueError, match="other settings"):
+        finish(train([toy_target()], toy_card(), settings, tmp_path, CancelToken()))
