@@ -81,6 +81,7 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.work = args, args.work
+        self.precision = getattr(args, "precision", "32-true")  # of what is trained; other commands do not say
         self.work.mkdir(parents=True, exist_ok=True)
         self.file = self.work / "rows.jsonl"
         lines = self.file.read_text().splitlines() if self.file.exists() else []
@@ -106,7 +107,7 @@ class Bench:
             given = self._abdomen() if one is REAL else []
             self._script(
                 "train_attacker.py", "--network", self.network(one), "--steps", str(one.steps), "--out", str(folder),
-                "--precision", self.args.precision, *one.options, *given,
+                "--precision", self.precision, *one.options, *given,
             )  # fmt: skip
         return str(folder)
 
