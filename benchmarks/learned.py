@@ -215,7 +215,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="labels")
     parser.add_argument("--abdomen", type=Path, nargs=3, metavar=("CT", "LABELS", "JSON"))
     parser.add_argument("--unseen", type=Path, help="a CT of another patient than --abdomen's")
-    parser.add_argument("--precision", default="32-true", help="of the attackers' training; bf16-mixed where it is quick")
+    parser.add_argument(
+        "--precision", default="32-true", help="of the attackers' training; bf16-mixed where it is quick"
+    )
     parser.add_argument("--train", action="store_true", help="no more than the networks and attackers that are missing")
     parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()

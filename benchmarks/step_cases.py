@@ -49,7 +49,7 @@ def step_case(target: Target) -> StepCase:
         _, gradient = target.measure_with_gradient(start)
         synthesis.project(ascent.step(start, gradient, STEP_DROP))
 
-    cuts = _inputs(target)
+    cuts = step_inputs(target)
     module = target.placed.network.module
 
     def bare() -> None:
@@ -60,7 +60,7 @@ def step_case(target: Target) -> StepCase:
     return StepCase(target, step, bare)
 
 
-def _inputs(target: Target) -> list[Tensor]:
+def step_inputs(target: Target) -> list[Tensor]:
     """The batches that the network's layers are given for the clean CT."""
     placed, network = target.placed, target.placed.network
     hu = torch.from_numpy(np.ascontiguousarray(target.synthesis.ct.hu[placed.view.slices]))
