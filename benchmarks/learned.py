@@ -62,8 +62,8 @@ NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
     Attacked("unet2d", "unet2d", 400, FROM_SHIPPED),
     Attacked("attention2d", "attention2d", 400, FROM_SHIPPED),
-    Attacked("swin2d", "swin2d", 400, FROM_SHIPPED),
-    Attacked("unet3d", "unet3d", 300, ("--patients", "14")),
+    Attacked("swin2d", "swin2d", 1000, FROM_SHIPPED),
+    Attacked("unet3d", "unet3d", 1000, ("--patients", "40")),
 )
 REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "10"))
 ABLATIONS = (
