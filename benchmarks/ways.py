@@ -3,7 +3,8 @@
     python benchmarks/ways.py --work DIR
 
 Every way in turns with the plain one, in one process with one thread; ratios are medians of the turns', of the
-processor's seconds. What a way changes is measured on one change: the drop it finds, and the direction of the gradient.
+processor's seconds. Drops are always measured in full; what a way changes is the gradient, and its cosine with the plain one
+is told.
 The plugin's layers look for a cancel before they run, which a compiled network cannot, so only the bare one is compiled.
 Half precision is bfloat16, which some processors have units for; the table says what this one has. Docs: ``ways``.
 """
@@ -70,19 +71,18 @@ def _order(module: nn.Module, *, channels_last: bool) -> None:
             value.data = value.data.contiguous(memory_format=last if channels_last else torch.contiguous_format)
 
 
-def gradient_of(case: StepCase) -> tuple[float, torch.Tensor]:
-    """The hard drop of a random change of a tenth of the budget, and the soft drop's gradient there."""
+def gradient_of(case: StepCase) -> torch.Tensor:
+    """The soft drop's gradient at a random change of a tenth of the budget."""
     synthesis = case.target.synthesis
     draw = torch.randn(synthesis.size, generator=torch.Generator().manual_seed(1))
-    measured, gradient = case.target.measure_with_gradient(synthesis.project(0.1 * draw))
-    return measured.drop, gradient
+    return case.target.measure_with_gradient(synthesis.project(0.1 * draw))[1]
 
 
 def beside(case: StepCase, way: Way, turns: int) -> Row:
     """A way's step over the plain one, and what it changes."""
-    drop, gradient = gradient_of(case)
+    gradient = gradient_of(case)
     with way(case):
-        other, turned = gradient_of(case)
+        turned = gradient_of(case)
         case.step()  # what only the first time costs
     plain, changed = [], []
     for _ in range(turns):
@@ -91,7 +91,7 @@ def beside(case: StepCase, way: Way, turns: int) -> Row:
             changed.append(timed(case.step))
     cosine = torch.nn.functional.cosine_similarity(gradient.flatten(), turned.flatten(), dim=0)
     ratio = float(np.median(np.array(changed) / np.array(plain)))
-    return {"plain": float(np.median(plain)), "ratio": ratio, "drop": other - drop, "cosine": float(cosine)}
+    return {"plain": float(np.median(plain)), "ratio": ratio, "cosine": float(cosine)}
 
 
 def compiled(case: StepCase, turns: int) -> Row:
@@ -112,19 +112,17 @@ def compiled(case: StepCase, turns: int) -> Row:
     there_and_back(module)
     times = [(timed(lambda: there_and_back(module)), timed(lambda: there_and_back(faster))) for _ in range(turns)]
     plain, changed = np.array(times).T
-    return {"plain": float(np.median(plain)), "ratio": float(np.median(changed / plain)), "drop": None, "cosine": None}
+    return {"plain": float(np.median(plain)), "ratio": float(np.median(changed / plain)), "cosine": None}
 
 
 def table(rows: Rows) -> str:
     lines = [
-        "| case | way | seconds as it is | times as long | drop differs by | gradient's cosine |",
-        "|" + "---|" * 6,
+        "| case | way | seconds as it is | times as long | gradient's cosine |",
+        "|" + "---|" * 5,
     ]
     for row in rows.all:
-        change = ("", "") if row["drop"] is None else (f"{abs(row['drop']):.4f}", f"{row['cosine']:.4f}")
-        lines.append(
-            f"| {row['case']} | {row['way']} | {row['plain']:.2f} | {row['ratio']:.2f} | {' | '.join(change)} |"
-        )
+        cosine = "" if row["cosine"] is None else f"{row['cosine']:.4f}"
+        lines.append(f"| {row['case']} | {row['way']} | {row['plain']:.2f} | {row['ratio']:.2f} | {cosine} |")
     return "\n".join(lines)
 
 

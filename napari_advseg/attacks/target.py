@@ -101,14 +101,17 @@ class Target:
     def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
         """One forward and one backward pass; the gradient of the soft drop with respect to the parameters.
 
-        The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on.
+        The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on. Where
+        it ran in half precision, another one in full measures.
         """
 
         def work() -> tuple[Measured, Tensor]:
             point = parameters.detach().requires_grad_()
             measured, drop, _ = self.measure_softly(point)
+            rough = self.placed.network.execution.rough
             (gradient,) = torch.autograd.grad(drop, point)
-            return measured, gradient
+            del drop  # and the graph with it
+            return self.measure(parameters) if rough else measured, gradient
 
         return self.placed.enduring(work)
 

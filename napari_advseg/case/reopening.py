@@ -116,13 +116,12 @@ def target_from_bundle(case: Case, result: AttackResult, bundle: Bundle) -> Targ
             f"the result is on {result.synthesis.device}, the network on {network.device}: "
             "give result_from_bundle the network's device"
         )
-    way = {"mirror_axes": list(network.card.mirror_axes), "half": network.execution.half}
-    saved = {
-        "mirror_axes": list(bundle.record["network"].get("mirror_axes", way["mirror_axes"])),
-        "half": bool(bundle.record.get("half_precision", False)),
-    }
-    if way != saved:
-        raise ValueError(f"the network was run with {saved}, the open one runs with {way}: open it in the same way")
+    axes = list(network.card.mirror_axes)
+    saved = list(bundle.record["network"].get("mirror_axes", axes))
+    if axes != saved:
+        raise ValueError(
+            f"the network was mirrored along {saved}, the open one is along {axes}: open it in the same way"
+        )
     if network.needs_region and case.placed.view != result.region:
         raise ValueError(
             f"the network was shown the region {result.region}, on the open case it is shown {case.placed.view}: "

@@ -36,7 +36,7 @@ class CaseRequest(BaseModel):
     checkpointing
         Keep only the inputs of the network's blocks for the way back, and run the blocks again: less memory, slower.
     half
-        Run the network in half precision (autocast); result.json says so.
+        Gradients of the network in half precision (autocast); result.json says so. What is measured is not.
     labels
         The network's labels under other names, {id: name}, every id of the card; None for the card's own. They are
         what the reference's names are matched with.

@@ -28,7 +28,8 @@ Checkpointing = Annotated[
     bool, typer.Option("--checkpointing", help="Keep less in memory for the way back, and compute it again: slower.")
 ]
 Half = Annotated[
-    bool, typer.Option("--half", help="Half precision: less memory, faster on a GPU, no longer the same scores.")
+    bool,
+    typer.Option("--half", help="Gradients in half precision: less memory, faster where the device has units for it."),
 ]
 # What may change, and how much: every command that attacks asks it alike.
 Organs = Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")]

@@ -241,7 +241,6 @@ def _check_control(record: dict[str, Any]) -> Check:
 def _check_network(
     ct: Volume, arrays: dict[str, NDArray[Any]], record: dict[str, Any], network: SegmentationNetwork
 ) -> Check:
-    network.execution.ask_for(checkpointing=False, half=bool(record.get("half_precision")))
     placed = network.on(ct.grid, Region.parse(record["region"], ct.grid))
     shown = np.ascontiguousarray(arrays["perturbed"][placed.view.slices], dtype=np.float32)
     labels = placed.embed(placed.labels(torch.from_numpy(shown).to(network.device)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 T = TypeVar("T")
@@ -38,7 +38,9 @@ class Execution:
     checkpointing
         Keep only the inputs of blocks for the way back, and run the blocks again.
     half
-        Half precision where that is safe (autocast).
+        Half precision for gradients, where that is safe (autocast); what is measured is measured in full.
+    rough
+        Whether the last scores came in half precision, since their graph was kept for a gradient.
     device
         Where the module runs; image and scores stay where they are.
     notes
@@ -49,6 +51,7 @@ class Execution:
     device: torch.device
     checkpointing: bool = False
     half: bool = False
+    rough: bool = False
     notes: list[str] = field(default_factory=list)
 
     def ask_for(self, *, checkpointing: bool, half: bool) -> None:
@@ -56,17 +59,22 @@ class Execution:
         self.checkpointing |= checkpointing
         self.half |= half
 
-    def precision(self) -> AbstractContextManager[Any]:
-        """Autocast where half precision is on: bfloat16 where the device has it, because it does not overflow."""
-        if not self.half:
+    def precision(self, image: Tensor) -> AbstractContextManager[Any]:
+        """Autocast where half precision is on and ``image`` wants a gradient: bfloat16 where the device has it, because it
+        does not overflow."""
+        if not self.half_for(image):
             return nullcontext()
         kind = self.device.type
         bfloat = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported())
         return torch.autocast(kind, dtype=torch.bfloat16 if bfloat else torch.float16)
 
+    def half_for(self, image: Tensor) -> bool:
+        """Whether ``image`` goes through in half precision."""
+        return self.half and image.requires_grad and torch.is_grad_enabled()
+
     @contextmanager
     def halved(self, half: bool) -> Iterator[None]:
-        """Run in half precision while inside, where ``half`` says so; outside as before."""
+        """Gradients in half precision while inside, where ``half`` says so; outside as before."""
         before, self.half = self.half, self.half or half
         try:
             yield
@@ -83,7 +91,7 @@ class Execution:
             note = "activation checkpointing"
         elif not self.half and self.device.type == "cuda":
             self.half = True
-            note = "half precision"
+            note = "gradients in half precision"
         elif self.device.type != "cpu":
             self.device, self.half = torch.device("cpu"), False
             note = "the network on the CPU"

@@ -17,7 +17,7 @@ from ..volume import Grid, Region, reorientation
 from .card import ModelCard
 from .execution import Execution, checkpointed
 from .steps import run_steps
-from .stitching import Variant, stitch
+from .stitching import Variant, keeps_graph, stitch
 from .windows import Windows, plan_windows
 
 NetworkFormat = Literal["published", "shipped", "weights", "torchscript", "export", "nnunet", "monai-bundle", "module"]
@@ -137,7 +137,9 @@ class SegmentationNetwork:
     def run(self, image: Tensor, windows: Windows) -> Tensor:
         """(a, b, c) network input -> (class, a, b, c), whatever the module gives: logits or probabilities."""
         alone = self.random and not windows.whole  # a window draws the same numbers there and back
-        return stitch(image, windows, self.variants(), lambda: 1 if alone else self.execution.batch)
+        variants = self.variants()
+        self.execution.rough = self.execution.half_for(image) and keeps_graph(windows, variants)
+        return stitch(image, windows, variants, lambda: 1 if alone else self.execution.batch)
 
     def _variant(self, member: nn.Module, flip: tuple[int, ...], number: int) -> Variant:
         def run(cut: Tensor, some: Sequence[int]) -> Tensor:
@@ -147,7 +149,7 @@ class SegmentationNetwork:
                 batch = batch.flip(flip)
             way = self.execution
             saving = checkpointed(member) if way.checkpointing and torch.is_grad_enabled() else nullcontext()
-            with self._drawn(number * 1_000_003 + some[0]), way.precision(), saving:
+            with self._drawn(number * 1_000_003 + some[0]), way.precision(cut), saving:
                 out = call_module(member, batch.to(way.device), self.card).to(cut.device)
             check_numbers(out, self.card)
             if flip:

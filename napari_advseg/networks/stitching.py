@@ -29,10 +29,15 @@ def stitch(image: Tensor, windows: Windows, variants: Sequence[Variant], batch: 
     ``batch`` is asked anew before each call, because it shrinks where memory runs out.
     """
     padded = windows.pad(image)
-    if windows.whole and len(variants) == 1:
+    if keeps_graph(windows, variants):
         return windows.unpad(_whole(padded, windows, variants[0], batch))
     scores: Tensor = _Stitched.apply(padded, windows, tuple(variants), batch)  # type: ignore[no-untyped-call]
     return windows.unpad(scores)
+
+
+def keeps_graph(windows: Windows, variants: Sequence[Variant]) -> bool:
+    """Whether the scores come with the graph of their way back; else all runs once more on it."""
+    return windows.whole and len(variants) == 1
 
 
 def _whole(image: Tensor, windows: Windows, run: Variant, batch: Callable[[], int]) -> Tensor:

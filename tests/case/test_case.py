@@ -9,7 +9,16 @@ import torch
 from toy_networks import CARD, Threshold, graded_ct, threshold_network
 
 from napari_advseg.attacks import CancelToken, Progress
-from napari_advseg.case import AttackRequest, CaseRequest, RegionNeededError, attack_case, finish, open_case, run
+from napari_advseg.case import (
+    AttackRequest,
+    CaseRequest,
+    RegionNeededError,
+    attack_case,
+    finish,
+    make_target,
+    open_case,
+    run,
+)
 from napari_advseg.case.python import attack, save_bundle
 from napari_advseg.evidence import verify_bundle
 from napari_advseg.networks import network_from_module, open_network
@@ -154,10 +163,12 @@ def test_arrays_that_do_not_fit_the_ct_are_refused() -> None:
 def test_memory_can_be_saved_from_the_start_and_the_bundle_says_how(tmp_path: Path) -> None:
     sample = load_sample("phantom")
     network = open_network("phantom2d", device="cpu")
-    plain = network.on(sample.ct.grid).scores(torch.from_numpy(sample.ct.hu))
+    hu = torch.from_numpy(sample.ct.hu)
+    plain = network.on(sample.ct.grid).scores(hu)
     network.execution.ask_for(checkpointing=True, half=True)
-    half = network.on(sample.ct.grid).scores(torch.from_numpy(sample.ct.hu))
-    assert 1e-3 < float((half - plain).abs().max()) < 2.0  # another precision, the same network
+    half = network.on(sample.ct.grid).scores(hu.clone().requires_grad_())
+    assert 1e-3 < float((half - plain).detach().abs().max()) < 2.0  # another precision, the same network
+    assert torch.equal(network.on(sample.ct.grid).scores(hu), plain)  # nothing that wants no gradient
 
     found = attack(
         sample.ct, open_network("phantom2d", device="cpu"), 0.1, reference=sample.labels, label_names=sample.names,
@@ -169,3 +180,5 @@ def test_memory_can_be_saved_from_the_start_and_the_bundle_says_how(tmp_path: Pa
     assert json.loads((folder / "result.json").read_text())["half_precision"]
     checks = verify_bundle(folder, sample.ct, open_network("phantom2d", device="cpu"))
     assert all(check.ok for check in checks), [check for check in checks if not check.ok]
+    measured = make_target(found.case, AttackRequest()).measure(found.result.parameters, found.result.strength)
+    assert measured.drop == pytest.approx(found.result.achieved_drop, abs=1e-12)

@@ -133,9 +133,9 @@ def test_another_network_or_another_way_of_running_it_is_refused(phantom) -> Non
     other = replace(case, network=threshold_network())
     with pytest.raises(ValueError, match="open the network that was attacked"):
         target_from_bundle(other, result, bundle)
-    half = replace(bundle, record=bundle.record | {"half_precision": True})
+    mirrored = replace(bundle, record=bundle.record | {"network": bundle.record["network"] | {"mirror_axes": [2]}})
     with pytest.raises(ValueError, match="open it in the same way"):
-        target_from_bundle(case, result, half)
+        target_from_bundle(case, result, mirrored)
 
 
 def test_a_bundle_without_its_path_is_read_but_its_strength_cannot_be_set(saved) -> None:

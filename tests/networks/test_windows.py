@@ -130,7 +130,7 @@ def test_the_ladder_on_a_gpu_goes_over_half_precision_to_the_cpu() -> None:
     module = Hungry(1)
     notes = [way.climb_down(module) for _ in range(6)]
     assert [note and note.removeprefix("Memory ran out; going on with ") for note in notes] == [
-        "2 windows at a time", "1 window at a time", "activation checkpointing", "half precision",
+        "2 windows at a time", "1 window at a time", "activation checkpointing", "gradients in half precision",
         "the network on the CPU", None,
     ]  # fmt: skip
     assert (way.device.type, way.half) == ("cpu", False)
