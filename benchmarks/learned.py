@@ -26,6 +26,7 @@ from measured import put
 
 from napari_advseg.attacks import CancelToken
 from napari_advseg.case import CONTROL_DRAWS, AttackRequest, CaseRequest, finish, run
+from napari_advseg.generator import PRECISIONS
 from napari_advseg.networks import SegmentationNetwork, open_network
 from napari_advseg.samples import load_sample
 
@@ -215,9 +216,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="labels")
     parser.add_argument("--abdomen", type=Path, nargs=3, metavar=("CT", "LABELS", "JSON"))
     parser.add_argument("--unseen", type=Path, help="a CT of another patient than --abdomen's")
-    parser.add_argument(
-        "--precision", default="32-true", help="of the attackers' training; bf16-mixed where it is quick"
-    )
+    parser.add_argument("--precision", choices=PRECISIONS, default="32-true", help="of the attackers' training")
     parser.add_argument("--train", action="store_true", help="no more than the networks and attackers that are missing")
     parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()

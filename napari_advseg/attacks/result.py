@@ -88,6 +88,8 @@ class AttackResult:
         Drops with fresh random numbers, where the network is random at inference.
     device
         Where it was computed, where that is not the device of the case's network; "" where it is.
+    half
+        Whether gradients came in half precision; all that was measured did not.
     """
 
     ct: Volume
@@ -115,6 +117,7 @@ class AttackResult:
     note: str = ""
     repeats: Repeats | None = None
     device: str = ""
+    half: bool = False
 
     @property
     def achieved_drop(self) -> float:

@@ -169,7 +169,7 @@ class _Run:
         self._ascent = Ascent(target)
         self._started = time.monotonic()
         self._planned = settings.steps * 2 + 8  # in forward passes, a step counting as two
-        self._spent = 0
+        self._spent, self._half = 0, False
         self._told = len(target.placed.network.execution.notes)
 
     def descend(self, parameters: Tensor) -> Generator[Progress, None, None]:
@@ -181,6 +181,7 @@ class _Run:
         for step in range(settings.steps):
             yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
             measured, gradient = target.measure_with_gradient(parameters)
+            self._half |= target.placed.network.execution.half
             self._consider(measured)
             if abs(wanted) > settings.drop / 10:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
@@ -292,6 +293,7 @@ class _Run:
             cost=self.meter.read(),
             seed=self.settings.seed,
             stopped=stopped,
+            half=self._half,
         )
 
     def _path_of(self, best: Measured) -> tuple[PathPoint, ...]:

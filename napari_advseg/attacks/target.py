@@ -99,7 +99,7 @@ class Target:
         return self.placed.enduring(work)
 
     def measure_with_gradient(self, parameters: Tensor) -> tuple[Measured, Tensor]:
-        """One forward and one backward pass; the gradient of the soft drop with respect to the parameters.
+        """A measurement, and the gradient of the soft drop with respect to the parameters: one forward and one backward pass.
 
         The forward pass runs on whole HU, so that every step is also a measurement; rounding passes the gradient on. Where
         it ran in half precision, another one in full measures.
@@ -110,7 +110,6 @@ class Target:
             measured, drop, _ = self.measure_softly(point)
             rough = self.placed.network.execution.rough
             (gradient,) = torch.autograd.grad(drop, point)
-            del drop  # and the graph with it
             return self.measure(parameters) if rough else measured, gradient
 
         return self.placed.enduring(work)
@@ -118,7 +117,8 @@ class Target:
     def measure_softly(self, parameters: Tensor, temperature: float = _TEMPERATURE) -> tuple[Measured, Tensor, Change]:
         """One forward pass with its graph: the measurement, the soft drop, and the change, differentiable.
 
-        The higher the temperature, in logits, the farther from a decision boundary a voxel still counts.
+        The higher the temperature, in logits, the farther from a decision boundary a voxel still counts. In half precision
+        the measurement is rough where the network's graph is kept (:class:`Execution`).
         """
         change = self.synthesis.change(parameters)
         scores = self.placed.scores(self._shown(change.hu + (change.hu.round() - change.hu).detach()))

@@ -86,6 +86,7 @@ def _result(bundle: Bundle, ct: Volume, parameters: Tensor, synthesis: Synthesis
         generator_sha256=record.get("generator_sha256", ""),
         note=record.get("attacker_note", ""),
         repeats=None if not repeats else Repeats(tuple(repeats["drops"])),
+        half=bool(record.get("half_precision", False)),
     )
 
 

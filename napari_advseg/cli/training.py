@@ -52,7 +52,9 @@ def train(
     validation: Annotated[float, typer.Option(help="Share of the patients kept out of training.")] = 0.2,
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Processes that train together; one per GPU with --device cuda.")] = 1,
-    precision: Annotated[str, typer.Option(help="32-true or bf16-mixed, while it learns.")] = "32-true",
+    precision: Annotated[
+        str, typer.Option(help="32-true or bf16-mixed: of all networks, while it learns.")
+    ] = "32-true",
     trust: Trust = False,
     mirroring: Mirroring = True,
     seed: Annotated[int, typer.Option(help="The same seed learns the same attacker.")] = 0,

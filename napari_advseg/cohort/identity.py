@@ -38,7 +38,7 @@ class AttackJob(BaseModel):
     region
         Where the CT may change, as :class:`CaseRequest` takes it.
     half
-        Whether the network runs in half precision, which stays on once it is.
+        Whether gradients come in half precision, which stays on once it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -44,7 +44,7 @@ def message_of(finding: Finding) -> FoundMessage:
         evidence=None if finding.evidence is None else asdict(finding.evidence),
         sha256=volumes_sha256(finding.result),
         device=str(finding.case.network.device),
-        half=finding.case.network.execution.half,
+        half=result.half,
     )
 
 
@@ -54,7 +54,6 @@ def finding_of(found: FoundMessage, case: Case, synthesis: Synthesis) -> Finding
     Where that is another kind of device than the worker's, single voxels of the perturbed CT may round otherwise:
     hold :func:`volumes_sha256` against the message's.
     """
-    case.network.execution.ask_for(checkpointing=False, half=found.half)  # as where memory runs out here
     none = np.zeros((0, 0, 0))
     result = AttackResult(
         ct=case.ct,
@@ -84,6 +83,7 @@ def finding_of(found: FoundMessage, case: Case, synthesis: Synthesis) -> Finding
         note=found.note,
         repeats=None if found.repeats is None else Repeats(found.repeats),
         device=f"{found.device} of a Dask worker",
+        half=found.half,
     )
     return restored(
         Finding(case, result, None if found.evidence is None else Evidence(**found.evidence)), found.attacked_labels

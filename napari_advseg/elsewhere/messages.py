@@ -114,7 +114,7 @@ class FoundMessage(_Message):
     sha256
         Of the perturbed CT and of the moved reference, the volumes on which everything was measured.
     device, half
-        Where it was computed, and whether in half precision.
+        Where it was computed, and whether gradients came in half precision.
     """
 
     parameters: bytes

@@ -93,7 +93,7 @@ def result_record(result: AttackResult, evidence: Evidence, network: Segmentatio
         "interpolation": result.synthesis.kind.interpolation,
         "seed": result.seed,
         "device": result.device or str(network.device),
-        "half_precision": network.execution.half,
+        "half_precision": result.half,
         "versions": _versions(),
     }
 

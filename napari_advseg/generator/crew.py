@@ -64,7 +64,7 @@ class Crew:
 
     @property
     def half(self) -> bool:
-        """Whether networks run in half precision."""
+        """Whether the attacked network's gradients come in half precision too."""
         return self._precision != "32-true"
 
     def autocast(self) -> AbstractContextManager[None]:

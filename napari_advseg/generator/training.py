@@ -269,7 +269,7 @@ class _Training:
         state = torch.load(path, map_location=self.device, weights_only=True)
         if state["settings"] != self._identity:
             raise ValueError(
-                f"{self.folder} holds a training with other settings, CTs, number of processes or for another network: "
+                f"{self.folder} holds a training with other settings, CTs, precision or processes, or for another network: "
                 "choose another folder"
             )
         self.generator.load_state_dict(state["generator"])
@@ -289,7 +289,7 @@ class _Training:
         digest = hashlib.sha256(json.dumps([self.crew.rank, cts]).encode()).digest()
         shares = self.crew.mean(float(int.from_bytes(digest[:5], "big")))
         described = [card, settings, self.crew.size, self._cases, shares]
-        if self.crew.half:
+        if self.crew.half or self.targets[0].placed.network.execution.half:
             described.append("half precision")
         if start is not None:
             described.append({name: float(value.double().sum()) for name, value in self.generator.state_dict().items()})

@@ -40,7 +40,7 @@ class Execution:
     half
         Half precision for gradients, where that is safe (autocast); what is measured is measured in full.
     rough
-        Whether the last scores came in half precision, since their graph was kept for a gradient.
+        Whether the last scores came in half precision, since their graph was kept for a gradient: not to be reported.
     device
         Where the module runs; image and scores stay where they are.
     notes
@@ -89,7 +89,7 @@ class Execution:
         elif not self.checkpointing and checkpointable_blocks(module):
             self.checkpointing = True
             note = "activation checkpointing"
-        elif not self.half and self.device.type == "cuda":
+        elif not self.half and self.device.type == "cuda" and torch.is_grad_enabled():  # nothing else gets smaller
             self.half = True
             note = "gradients in half precision"
         elif self.device.type != "cpu":

@@ -149,7 +149,7 @@ def recorded_network(bundle: Bundle) -> SegmentationNetwork:
     """What a bundle says of its network, in the place of one: enough to be written down again, not to be run."""
     record = bundle.record
     about = record["network"]
-    execution = SimpleNamespace(half=bool(record.get("half_precision", False)), notes=list(about.get("fell_back", [])))
+    execution = SimpleNamespace(notes=list(about.get("fell_back", [])))
     return cast(
         "SegmentationNetwork",
         SimpleNamespace(

@@ -28,8 +28,8 @@ _next_full = 0.0
 def sweep_in_window(busy: Callable[[], bool]) -> None:
     """Until ``busy`` says no, nothing is swept up in another thread than the window's.
 
-    To be called in the window's thread before the work begins; from another thread, or without a Qt application, it does
-    nothing. ``busy`` is asked in the window's thread, from the next turn of its event loop on.
+    To be called in the window's thread before the work begins; from another thread, without a Qt application, or where that
+    has been taken down, it does nothing. ``busy`` is asked in the window's thread, from the next turn of its event loop on.
     """
     global _timer, _was_on
     application = QCoreApplication.instance()
@@ -43,6 +43,7 @@ def sweep_in_window(busy: Callable[[], bool]) -> None:
     try:
         _timer.start()
     except RuntimeError:  # deleted by Qt, in any order with the windows, where Python ends while one is open
+        _end()
         return
     if not _busy:
         _was_on = gc.isenabled()

@@ -180,5 +180,8 @@ def test_memory_can_be_saved_from_the_start_and_the_bundle_says_how(tmp_path: Pa
     assert json.loads((folder / "result.json").read_text())["half_precision"]
     checks = verify_bundle(folder, sample.ct, open_network("phantom2d", device="cpu"))
     assert all(check.ok for check in checks), [check for check in checks if not check.ok]
-    measured = make_target(found.case, AttackRequest()).measure(found.result.parameters, found.result.strength)
+    full = open_network("phantom2d", device="cpu")
+    case = finish(open_case(found.case.request.model_copy(update={"network": full, "half": False}), CancelToken()))
+    measured = make_target(case, AttackRequest()).measure(found.result.parameters, found.result.strength)
+    assert not full.execution.half
     assert measured.drop == pytest.approx(found.result.achieved_drop, abs=1e-12)

@@ -136,6 +136,13 @@ def test_the_ladder_on_a_gpu_goes_over_half_precision_to_the_cpu() -> None:
     assert (way.device.type, way.half) == ("cpu", False)
 
 
+def test_half_precision_is_no_way_out_for_a_pass_without_a_gradient() -> None:
+    way = Execution(1, torch.device("cuda"), checkpointing=True)
+    with torch.inference_mode():
+        assert way.climb_down(Hungry(1)) == "Memory ran out; going on with the network on the CPU"
+    assert not way.half
+
+
 def test_other_faults_are_not_taken_for_a_lack_of_memory() -> None:
     def fail() -> None:
         raise RuntimeError("shapes do not match")
