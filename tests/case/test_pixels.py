@@ -20,11 +20,13 @@ from napari_advseg.networks import ModelCard, network_from_module
         (2, (6.0, 6.0), 3.0),  # coarser than what is synthesised
         (2, (2.5, 2.0), 3.0),  # the generator's are square
         (2, None, 3.0),
-        (3, (2.5, 2.5, 2.5), 5.0),
+        (3, (5.0, 2.5, 2.5), (5.0, 2.5, 2.5)),
+        (3, (8.0, 1.0, 3.0), (5.0, 2.5, 3.0)),
+        (3, None, 5.0),
     ],
 )
 def test_the_pixels_are_the_network_s(
-    dimensions: int, spacing: tuple[float, ...] | None, pixel: float, tmp_path: Path
+    dimensions: int, spacing: tuple[float, ...] | None, pixel: float | tuple[float, ...], tmp_path: Path
 ) -> None:
     card = ModelCard(
         name="toy", dimensions=dimensions, labels={0: "background", 1: "liver", 2: "spleen"}, spacing=spacing,
