@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from toy_attackers import toy_card
 from toy_networks import SmallConv, graded_ct
 
 from napari_advseg.case import CaseRequest, TrainingRequest
 from napari_advseg.case.training import card_for
 from napari_advseg.networks import ModelCard, network_from_module
+from napari_advseg.volume import Grid
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,11 @@ def test_the_pixels_are_the_network_s(
     network = network_from_module(SmallConv(dimensions), card)
     request = TrainingRequest(cases=(CaseRequest(ct=graded_ct()[0], network=network),), network=network, out=tmp_path)
     assert card_for(network, request).spacing_mm == pixel
+
+
+def test_voxels_follow_the_patient_s_axes() -> None:
+    """A CT whose first array axis runs to the left, and the last one to the head."""
+    grid = Grid((8, 9, 10), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0))
+    assert toy_card(spacing_mm=(5.0, 2.5, 2.0)).spacing_on(grid) == (2.0, 2.5, 5.0)
+    assert toy_card(spacing_mm=(2.0, 5.0, 2.5), orientation="LSP").spacing_on(grid) == (2.0, 2.5, 5.0)
+    assert toy_card(spacing_mm=3.0).spacing_on(grid) == (3.0, 3.0, 3.0)

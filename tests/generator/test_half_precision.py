@@ -38,3 +38,17 @@ def test_a_training_is_not_gone_on_with_in_another_precision(tmp_path: Path) -> 
     finish(train([toy_target()], toy_card(), settings, tmp_path, CancelToken(), Crew.alone(CPU, "bf16-mixed")))
     with pytest.raises(ValueError, match="other settings"):
         finish(train([toy_target()], toy_card(), settings, tmp_path, CancelToken()))
+
+
+def test_a_gradient_that_is_no_number_ends_the_training_in_one_line(tmp_path: Path) -> None:
+    target = toy_target()
+
+    def spoil(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
+        if output.requires_grad:
+            output.register_hook(lambda gradient: gradient * float("nan"))
+
+    target.placed.network.module.register_forward_hook(spoil)
+    steps = train([target], toy_card(), TrainingSettings(steps=2), tmp_path, CancelToken())
+    with pytest.raises(ValueError, match="^the gradient of step 1 is no number: train in full precision"):
+        finish(steps)
+    assert not list(tmp_path.iterdir())
