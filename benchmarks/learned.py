@@ -64,7 +64,7 @@ NETWORKS = (
     Attacked("unet2d", "unet2d", 400, FROM_SHIPPED),
     Attacked("attention2d", "attention2d", 400, FROM_SHIPPED),
     Attacked("swin2d", "swin2d", 1000, FROM_SHIPPED),
-    Attacked("unet3d", "unet3d", 400, ("--patients", "40")),
+    Attacked("unet3d", "unet3d", 1000, ("--patients", "40")),
 )
 REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "10"))
 ABLATIONS = (

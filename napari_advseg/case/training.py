@@ -27,7 +27,7 @@ _OPENING_SHARE, _TRAINING_SHARE = 0.1, 0.95
 # Where the generator looks, unless a network of slices names its own pixels: in the plane as fine as the appearance
 # lattice, in space as time allows.
 _PIXEL_MM = {2: 3.0, 3: 5.0}
-_OWN_PIXELS_MM = {2: (2.0, 4.0), 3: (2.5, 5.0)}  # a network's that the generator takes over: finer ones take too long
+_OWN_PIXELS_MM = (2.0, 4.0)  # a network's that the generator takes over: finer ones take too long
 
 
 class TrainingRequest(BaseModel):
@@ -185,8 +185,7 @@ def card_for(network: SegmentationNetwork, request: TrainingRequest) -> Attacker
         network_sha256=network.card.sha256,
         classes=len(network.card.labels),
         dimensions=network.card.dimensions,
-        spacing_mm=_looked_at(network.card),
-        orientation=network.card.orientation,
+        spacing_mm=_pixel_mm(network.card),
         drops=request.drops,
         max_displacement_mm=budget.max_displacement_mm,
         max_hu=budget.max_hu,
@@ -198,16 +197,13 @@ def card_for(network: SegmentationNetwork, request: TrainingRequest) -> Attacker
     )
 
 
-def _looked_at(network: ModelCard) -> float | tuple[float, float, float]:
+def _pixel_mm(network: ModelCard) -> float:
     """Pixel size at which the generator looks: where it can, the network's own, as an attack also depends on where a pixel
     lies among those that the network pools."""
-    low, high = _OWN_PIXELS_MM[network.dimensions]
-    own = network.spacing
-    if own is not None and network.dimensions == 3:
-        z, y, x = (min(max(mm, low), high) for mm in own)
-        return z, y, x
-    if own is not None and len(set(own)) == 1 and low <= own[0] <= high:
-        return own[0]
+    if network.dimensions == 2 and network.spacing is not None and len(set(network.spacing)) == 1:
+        low, high = _OWN_PIXELS_MM
+        if low <= network.spacing[0] <= high:
+            return network.spacing[0]
     return _PIXEL_MM[network.dimensions]
 
 

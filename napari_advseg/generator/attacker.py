@@ -99,8 +99,7 @@ class Attacker:
 
     def propose(self, synthesis: Synthesis, features: Tensor, drop: float, noise: Tensor) -> Tensor:
         """Parameters as the generator gives them, differentiable in its weights, not yet in the Jacobians' range."""
-        looked_at = self.card.spacing_on(synthesis.ct.grid)
-        velocity, appearance = self.generator(features, drop, noise, [looked_at[axis] for axis in synthesis.axes])
+        velocity, appearance = self.generator(features, drop, noise)
         return parameters_of(synthesis, velocity, appearance)
 
 

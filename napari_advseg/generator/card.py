@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..networks import one_line
 from ..networks.plain_yaml import parse_yaml
 from ..synthesis import Budget, Kind
-from ..volume import Grid, reorientation
 
 FILE = "attacker.yaml"
-Millimetres = Annotated[float, Field(gt=0)]
 
 
 class AttackerCard(BaseModel):
@@ -26,9 +24,8 @@ class AttackerCard(BaseModel):
         The network that it was trained against, and how many classes that one has.
     dimensions
         2 for a network of slices, 3 for one of volumes.
-    spacing_mm, orientation
+    spacing_mm
         In-plane pixel (2-D) or voxel (3-D) size at which the generator looks at a CT, mm; nearly, so that its levels fit.
-        One for all axes, or in 3-D one for each of the patient's, in the order of ``orientation``.
     neighbours
         Slices on each side that a 2-D generator is shown beside the one it changes.
     width, noise
@@ -50,8 +47,7 @@ class AttackerCard(BaseModel):
     network_sha256: str
     classes: int = Field(ge=2)
     dimensions: Literal[2, 3]
-    spacing_mm: Millimetres | tuple[Millimetres, Millimetres, Millimetres]
-    orientation: str = "SPL"
+    spacing_mm: float = Field(gt=0)
     neighbours: int = Field(1, ge=0, le=4)
     width: int = Field(24, ge=4)
     noise: int = Field(8, ge=1)
@@ -92,13 +88,6 @@ class AttackerCard(BaseModel):
     def fields(self) -> tuple[int, int]:
         """Components of the velocity and of the appearance that the generator gives."""
         return (self.dimensions if self.deformation else 0, len(self.appearance_mm) if self.appearance else 0)
-
-    def spacing_on(self, grid: Grid) -> tuple[float, float, float]:
-        """Where the generator looks, mm along the array axes of a CT."""
-        sizes = self.spacing_mm if isinstance(self.spacing_mm, tuple) else (self.spacing_mm,) * 3
-        order = reorientation(grid, self.orientation).order
-        first, second, third = (sizes[order.index(axis)] for axis in range(3))
-        return first, second, third
 
     def write(self, folder: Path) -> None:
         """Write ``attacker.yaml``, aside first."""

@@ -33,9 +33,8 @@ def shown_to_generator(synthesis: Synthesis, scores: Tensor, card: AttackerCard)
     hu = torch.from_numpy(np.ascontiguousarray(synthesis.ct.hu[synthesis.region.slices])).to(scores.device)
     certain = scores.log_softmax(0).clamp(min=_LEAST_LIKELY) * (-2 / _LEAST_LIKELY) + 1
     stack = synthesis.batched(torch.cat([in_window(hu)[None], certain]))
-    grid, looked_at = synthesis.ct.grid, card.spacing_on(synthesis.ct.grid)
     size = [
-        SIDES * max(1, round(synthesis.region.shape[axis] * grid.spacing[axis] / looked_at[axis] / SIDES))
+        SIDES * max(1, round(synthesis.region.shape[axis] * synthesis.ct.grid.spacing[axis] / card.spacing_mm / SIDES))
         for axis in synthesis.axes
     ]
     if tuple(stack.shape[2:]) == tuple(size):

@@ -7,7 +7,6 @@ normalisation and the hinge loss (Miyato et al., ICLR 2018).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -53,10 +52,10 @@ class _Block(nn.Module):
 class FieldGenerator(nn.Module):
     """A CT and its clean scores in, velocity and appearance out.
 
-    ``forward`` takes (n, channel, *spatial) features, whose sides are multiples of ``SIDES``, the drop asked for, a noise
-    vector (``card.noise``,) and the features' spacing in mm along the spatial axes; it gives (n, velocity components,
-    *spatial / 4) and (n, scales, *spatial), both in budgets. In 2-D the batch is the slices of one CT in order: each is
-    seen with its neighbours, and all of them together say how strong the change has to be.
+    ``forward`` takes (n, channel, *spatial) features, whose sides are multiples of ``SIDES``, the drop asked for and a
+    noise vector (``card.noise``,), and gives (n, velocity components, *spatial / 4) and (n, scales, *spatial), both in
+    budgets. In 2-D the batch is the slices of one CT in order: each is seen with its neighbours, and all of them
+    together say how strong the change has to be.
     """
 
     def __init__(self, card: AttackerCard) -> None:
@@ -86,13 +85,11 @@ class FieldGenerator(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, bias)
 
-    def forward(
-        self, features: Tensor, drop: float, noise: Tensor, spacing_mm: Sequence[float]
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, drop: float, noise: Tensor) -> tuple[Tensor, Tensor]:
         told = drop if self.card.conditioned else sum(self.card.drops) / 2
         condition = self.embed(torch.cat([_spelled(told, noise), noise]))
         shown = with_neighbours(features, self.card)
-        places = noise_map(noise, shown, spacing_mm)
+        places = noise_map(noise, shown, self.card.spacing_mm)
         level = self.enter(fold(torch.cat([shown, places], 1)))
         kept = []
         for block, shrink in zip(self.down, self.shrink, strict=True):
@@ -129,7 +126,7 @@ def with_neighbours(stack: Tensor, card: AttackerCard) -> Tensor:
     return torch.cat([padded[i : i + len(stack)] for i in range(2 * n + 1)], 1)
 
 
-def noise_map(noise: Tensor, stack: Tensor, spacing_mm: Sequence[float]) -> Tensor:
+def noise_map(noise: Tensor, stack: Tensor, spacing_mm: float) -> Tensor:
     """A smooth map over a stack (n, channel, *spatial), the same for all n: (n, 1, *spatial), about normal.
 
     Each number of the noise is the weight of a plane wave through the middle, whose direction and phase are fixed.
@@ -141,8 +138,8 @@ def noise_map(noise: Tensor, stack: Tensor, spacing_mm: Sequence[float]) -> Tens
     total = noise.new_zeros(spatial)
     for weight, direction, phase in zip(noise, directions, phases, strict=True):
         angle = phase.expand(spatial)
-        for axis, (size, mm) in enumerate(zip(spatial, spacing_mm, strict=True)):
-            place = (torch.arange(size, device=noise.device) - size / 2) * (2 * torch.pi * mm / _WAVELENGTH_MM)
+        for axis, size in enumerate(spatial):
+            place = (torch.arange(size, device=noise.device) - size / 2) * (2 * torch.pi * spacing_mm / _WAVELENGTH_MM)
             angle = angle + (place * direction[axis]).view(-1, *[1] * (len(spatial) - 1 - axis))
         total = total + weight * angle.cos()
     normal: Tensor = total * (2 / len(noise)) ** 0.5
