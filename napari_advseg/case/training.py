@@ -135,6 +135,8 @@ def train_attacker(
                 draw_examples(target, measured, request.out)
     except Cancelled:
         return Trained(attacker, misses, "cancelled")
+    attacker = attacker.calibrated({drop: float(np.mean(missed)) for drop, missed in misses.items()})
+    attacker.save(request.out)
     content = {"patients": len(held_out), "missed_by": {f"{drop:g}": missed for drop, missed in misses.items()}}
     aside = request.out / f".{VALIDATION}"
     aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -19,6 +20,9 @@ from .features import parameters_of, shown_to_generator
 from .model import FieldGenerator
 
 WEIGHTS = "generator.safetensors"
+_RISE = (
+    0.005  # of the cost from one drop that was tried to the next, Dice points: below, it says nothing of what to ask
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,13 @@ class Attacker:
         aside.write_bytes(save(weights))  # not safetensors' own writer, whose errors are no OSError
         aside.replace(folder / WEIGHTS)
         self.card.write(folder)
+
+    def calibrated(self, missed: dict[float, float]) -> Attacker:
+        """With what was found on patients kept out: drop asked for -> mean of what was missed by, with its sign."""
+        points = sorted((asked, asked + by) for asked, by in missed.items())
+        costs = [0.0] + [cost for _, cost in points]
+        rising = self.card.conditioned and all(more - less >= _RISE for less, more in pairwise(costs))
+        return replace(self, card=self.card.model_copy(update={"calibration": tuple(points) if rising else ()}))
 
     def fits(self, network: ModelCard, kind: Kind) -> None:
         """A ValueError of one line where the network, or what may change, is not what the generator was made for."""
@@ -93,7 +104,8 @@ class Attacker:
 
         @torch.no_grad()
         def draw(drop: float) -> Tensor:
-            return target.synthesis.project(self.propose(target.synthesis, features, drop, noise))
+            asked = self.card.asked_for(drop)
+            return target.synthesis.project(self.propose(target.synthesis, features, asked, noise))
 
         return draw
 

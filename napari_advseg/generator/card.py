@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -36,6 +37,9 @@ class AttackerCard(BaseModel):
         The budget in training.
     conditioned
         False for a generator that is not told the drop, a comparison: it gives one strength for all.
+    calibration
+        (Asked, cost) means of the generator alone over the patients kept out, Dice points of 1, both rising; empty where
+        none were, or where the cost does not rise with what is asked.
     cases, steps, critic
         Training CTs, steps taken, and whether a critic took part.
     """
@@ -60,6 +64,7 @@ class AttackerCard(BaseModel):
     velocity_mm: float = 12.0
     appearance_mm: tuple[float, ...] = (3.0,)
     conditioned: bool = True
+    calibration: tuple[tuple[float, float], ...] = ()
     cases: int = 0
     steps: int = 0
     critic: bool = True
@@ -77,6 +82,18 @@ class AttackerCard(BaseModel):
             velocity_mm=self.velocity_mm,
             appearance_mm=self.appearance_mm,
         )
+
+    def asked_for(self, drop: float) -> float:
+        """What to ask the generator for, so that a new patient is likely to lose ``drop``."""
+        if not self.calibration:
+            return drop
+        (asked, cost), (before, less) = self.calibration[-1], ((0.0, 0.0), *self.calibration)[-2]
+        if drop > cost:
+            wanted = asked + (drop - cost) * (asked - before) / (cost - less)
+        else:
+            points = ((0.0, 0.0), *self.calibration)
+            wanted = float(np.interp(drop, [cost for _, cost in points], [asked for asked, _ in points]))
+        return min(wanted, max(drop, self.drops[1]))
 
     @property
     def channels(self) -> int:

@@ -295,7 +295,7 @@ class _Training:
 
     def _describe(self, start: Attacker | None) -> str:
         """What a training must have in common with one that it goes on from."""
-        card = self.card.model_dump(mode="json")
+        card = self.card.model_dump(mode="json", exclude={"calibration"})  # that is made at the end
         settings = self.settings.model_dump(mode="json", exclude={"save_every"})
         cts = [[*t.synthesis.ct.grid.shape, float(t.synthesis.ct.hu.sum(dtype=float))] for t in self.targets]
         digest = hashlib.sha256(json.dumps([self.crew.rank, cts]).encode()).digest()

@@ -213,6 +213,7 @@ def test_train_and_attack_from_files_to_bundle(tmp_path: Path) -> None:
     trained = finish(train_attacker(request, CancelToken()))
     assert trained.attacker.card.cases == 2
     assert {len(missed) for missed in trained.misses.values()} == {1}
+    assert AttackerCard.read(tmp_path / "attacker") == trained.attacker.card
     for name in ("attacker.yaml", "generator.safetensors", "training.png", "validation.json", "log.jsonl"):
         assert (tmp_path / "attacker" / name).stat().st_size > 0
 
