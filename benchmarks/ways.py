@@ -89,7 +89,7 @@ def beside(case: StepCase, way: Way, turns: int) -> Row:
         plain.append(timed(case.step))
         with way(case):
             changed.append(timed(case.step))
-    cosine = torch.nn.functional.cosine_similarity(gradient.flatten(), turned.flatten(), dim=0)
+    cosine = torch.nn.functional.cosine_similarity(gradient.double(), turned.double(), dim=0)
     ratio = float(np.median(np.array(changed) / np.array(plain)))
     return {"plain": float(np.median(plain)), "ratio": ratio, "cosine": float(cosine)}
 

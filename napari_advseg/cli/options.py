@@ -29,7 +29,7 @@ Checkpointing = Annotated[
 ]
 Half = Annotated[
     bool,
-    typer.Option("--half", help="Gradients in half precision: less memory, faster where the device has units for it."),
+    typer.Option("--half", help="Gradients in half precision: less memory. What is measured is measured in full."),
 ]
 # What may change, and how much: every command that attacks asks it alike.
 Organs = Annotated[str, typer.Option(help="Names, separated by commas; all that can be scored by default.")]
