@@ -62,7 +62,7 @@ class LawTarget:
         self.tried: list[tuple[float, float]] = []  # parameter and strength of every other measurement
         self.passes = Passes()
         network = SimpleNamespace(
-            passes=self.passes, execution=SimpleNamespace(notes=[]), stopping_at=lambda check: nullcontext()
+            passes=self.passes, execution=SimpleNamespace(notes=[], half=False), stopping_at=lambda check: nullcontext()
         )
         self.placed = SimpleNamespace(network=network, embed=lambda labels: labels)
         self.synthesis = SimpleNamespace(
