@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..networks import one_line
 from ..networks.plain_yaml import parse_yaml
@@ -68,6 +69,14 @@ class AttackerCard(BaseModel):
     cases: int = 0
     steps: int = 0
     critic: bool = True
+
+    @field_validator("calibration")
+    @classmethod
+    def _rises(cls, points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        for (asked, cost), (more, costs) in pairwise(((0.0, 0.0), *points)):
+            if not (asked < more and cost < costs):
+                raise ValueError(f"the calibration must rise in both numbers from 0 on; got {list(points)}")
+        return points
 
     @property
     def budget(self) -> Budget:

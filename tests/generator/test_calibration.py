@@ -55,3 +55,11 @@ def test_a_card_keeps_its_calibration(tmp_path: Path) -> None:
     made.save(tmp_path)
     assert AttackerCard.read(tmp_path) == made.card
     assert made.card.calibration == (pytest.approx((0.1, 0.08)), pytest.approx((0.3, 0.24)))
+
+
+@pytest.mark.parametrize(
+    "points", [((0.1, 0.1), (0.2, 0.1)), ((0.2, 0.1), (0.1, 0.2)), ((0.1, 0.0),), ((0.1, float("nan")),)]
+)
+def test_a_card_whose_calibration_does_not_rise_is_refused(points: tuple[tuple[float, float], ...]) -> None:
+    with pytest.raises(ValueError, match="the calibration must rise"):
+        toy_card(calibration=points)
