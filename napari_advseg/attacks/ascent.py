@@ -13,6 +13,10 @@ _SETTLED = 0.03  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
+_FIRST = 0.9  # of the radius, at most, for the way to the target
+_SHORT = 0.85  # of the drop: nearer to it, steps may go to and fro
+_KEPT = 0.25  # of what a step promised: one that keeps less was too long
+_SHORTER = 0.6
 _NEAR = (0.85, 1.25)  # of the drop: between these a change's size at the target can be told from its own
 
 
@@ -27,13 +31,58 @@ class Ascent:
             [torch.full((part.numel(),), float(part[0].numel()), device=part.device) for part in parts]
         )
 
-    def step(self, parameters: Tensor, gradient: Tensor, wanted: float) -> Tensor:
-        """Decay towards zero, plus the step along the gradient that makes up for it and for ``wanted``, more drop."""
+    def step(self, parameters: Tensor, gradient: Tensor, wanted: float, radius: float) -> Tensor:
+        """Decay towards zero, plus the step along the gradient that makes up for it and for ``wanted``, more drop.
+
+        Where that is longer than ``radius``, the way to the target goes first and the decay takes what is left of it
+        (Omojokun's order: Byrd, Gilbert, Nocedal, Mathematical Programming 89, 2000).
+        """
         ascent = gradient * self._weights
         largest = ascent.abs().max()
         ascent = ascent.sign() * (ascent.abs() / largest) ** _EXPONENT
-        missing = wanted + _DECAY * float(gradient @ parameters)
-        return (1 - _DECAY) * parameters + ascent * (missing / float(gradient @ ascent))
+        ascent = ascent / float(gradient @ ascent)
+        towards = ascent * wanted
+        decay = ascent * (_DECAY * float(gradient @ parameters)) - _DECAY * parameters
+        if self.length(towards + decay) > radius:
+            first = min(self.length(towards), _FIRST * radius)
+            towards = towards * (first / max(self.length(towards), 1e-12))
+            left = (radius**2 - first**2) ** 0.5
+            decay = decay * min(1.0, left / max(self.length(decay), 1e-12))
+        return parameters + towards + decay
+
+    def length(self, step: Tensor) -> float:
+        """Root of the fields' mean squared control values, in budgets."""
+        return float((step.square() / self._weights).sum().sqrt())
+
+
+class Climb:
+    """Until the target is near: how long a step may be, and what it sets out from.
+
+    At the budget's bounds steps bring less than they promise, or turn back, and long ones go to and fro.
+    """
+
+    def __init__(self, drop: float) -> None:
+        self.radius = float("inf")
+        self._drop = drop
+        self._near = False
+        self._highest: tuple[Measured, Tensor] | None = None
+        self._length = self._promised = 0.0
+
+    def footing(self, measured: Measured, gradient: Tensor) -> tuple[Measured, Tensor]:
+        """Take a step's measurement in; the one to go on from, with its gradient."""
+        self._near |= measured.drop >= _SHORT * self._drop
+        if self._near:
+            return measured, gradient
+        before = self._highest
+        if before is not None and measured.drop - before[0].drop < _KEPT * self._promised:
+            self.radius = _SHORTER * min(self.radius, self._length)
+        if before is None or measured.drop >= before[0].drop:
+            self._highest = before = measured, gradient
+        return before
+
+    def expect(self, length: float, promised: float) -> None:
+        """What the next step is: its length, and the drop that it adds to first order."""
+        self._length, self._promised = length, promised
 
 
 class Promising:

@@ -4,9 +4,10 @@ Least-norm sequential quadratic programming on one equality constraint. At each 
 changes that hit the target to first order, the one nearest to zero is wanted, and the current change is moved
 towards it: what does not help the drop decays, and a step along the gradient restores the target. There is no
 learning rate: the step's length follows from the drop that is still missing, so the search lands on the target
-instead of far past it. The soft drop's slope is corrected by the measured hard one. After that the strength path
-through the change that promises to be the smallest at the target is sampled, and its first crossing of the target
-refined on hard Dice.
+instead of far past it. The soft drop's slope is corrected by the measured hard one. Where a step keeps little of what
+it promised, as at the budget's bounds, further ones are shorter and set out from the highest drop. After that the
+strength path through the change that promises to be the smallest at the target is sampled, and its first crossing of the
+target refined on hard Dice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ascent import Ascent, Promising
+from .ascent import Ascent, Climb, Promising
 from .cost import CostMeter
 from .progress import Cancelled, CancelToken, Progress
 from .result import CANCELLED, AttackResult, PathPoint, broken_off_by
@@ -178,6 +179,7 @@ class _Run:
         slope, wanted, before = 1.0, 0.0, 0.0
         reach = settings.drop / _STEPS_TO_TARGET
         aim = settings.drop
+        climb = Climb(settings.drop)
         for step in range(settings.steps):
             yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
             measured, gradient = target.measure_with_gradient(parameters)
@@ -193,8 +195,14 @@ class _Run:
                 aim = float(
                     np.clip(aim + (settings.drop - measured.drop) / 2, settings.drop - 0.03, settings.drop + 0.03)
                 )
+            measured, gradient = climb.footing(measured, gradient)
             before, wanted = measured.drop, float(np.clip(aim - measured.drop, -reach, reach))
-            parameters = target.synthesis.project(self._ascent.step(parameters, gradient, wanted / slope))
+            moved = self._ascent.step(measured.parameters, gradient, wanted / slope, climb.radius)
+            parameters = target.synthesis.project(moved)
+            climb.expect(
+                self._ascent.length(moved - measured.parameters),
+                slope * float(gradient @ (parameters - measured.parameters)),
+            )
 
     def try_proposals(
         self, propose: Callable[[float], Tensor], greatest: float, most: int
