@@ -13,7 +13,7 @@ _SETTLED = 0.03  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
-_FIRST = 0.9  # of the radius, at most, for the way to the target
+_BEGUN = 0.1  # of the drop: below, a network that hardly answers yet needs longer steps, not shorter ones
 _SHORT = 0.85  # of the drop: nearer to it, steps may go to and fro
 _KEPT = 0.25  # of what a step promised: one that keeps less was too long
 _SHORTER = 0.6
@@ -31,7 +31,7 @@ class Ascent:
             [torch.full((part.numel(),), float(part[0].numel()), device=part.device) for part in parts]
         )
 
-    def step(self, parameters: Tensor, gradient: Tensor, wanted: float, radius: float) -> Tensor:
+    def step(self, parameters: Tensor, gradient: Tensor, wanted: float, radius: float = float("inf")) -> Tensor:
         """Decay towards zero, plus the step along the gradient that makes up for it and for ``wanted``, more drop.
 
         Where that is longer than ``radius``, the way to the target goes first and the decay takes what is left of it
@@ -44,11 +44,12 @@ class Ascent:
         towards = ascent * wanted
         decay = ascent * (_DECAY * float(gradient @ parameters)) - _DECAY * parameters
         if self.length(towards + decay) > radius:
-            first = min(self.length(towards), _FIRST * radius)
+            first = min(self.length(towards), radius)
             towards = towards * (first / max(self.length(towards), 1e-12))
             left = (radius**2 - first**2) ** 0.5
             decay = decay * min(1.0, left / max(self.length(decay), 1e-12))
-        return parameters + towards + decay
+        step = towards + decay
+        return parameters + step * min(1.0, radius / max(self.length(step), 1e-12))
 
     def length(self, step: Tensor) -> float:
         """Root of the fields' mean squared control values, in budgets."""
@@ -71,9 +72,9 @@ class Climb:
     def footing(self, measured: Measured, gradient: Tensor) -> tuple[Measured, Tensor]:
         """Take a step's measurement in; the one to go on from, with its gradient."""
         self._near |= measured.drop >= _SHORT * self._drop
-        if self._near:
-            return measured, gradient
         before = self._highest
+        if self._near or (before is None and measured.drop < _BEGUN * self._drop):
+            return measured, gradient
         if before is not None and measured.drop - before[0].drop < _KEPT * self._promised:
             self.radius = _SHORTER * min(self.radius, self._length)
         if before is None or measured.drop >= before[0].drop:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_advseg.attacks.ascent import Ascent, Promising
+from napari_advseg.attacks.ascent import Ascent, Climb, Promising
 from napari_advseg.attacks.target import Measured
 
 
@@ -147,3 +147,54 @@ def test_the_size_at_the_target_is_told_by_a_little_less_than_the_square() -> No
         promising.settled(measured(0.3, size))
         promising.settled(short)
         assert (promising.leader is short) is leads
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 0.5), st.floats(0.01, 3.0))
+def test_a_step_is_no_longer_than_the_radius_and_brings_drop_first(seed: int, wanted: float, radius: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    gradient, parameters = (torch.randn(40, generator=generator) for _ in range(2))
+    gradient = gradient / 40
+    ascent = ascent_over((3, 2, 2, 2), (1, 4, 2, 2))
+    free, held = (ascent.step(parameters, gradient, wanted, bound) - parameters for bound in (float("inf"), radius))
+    assert ascent.length(held) <= radius * 1.001
+    if ascent.length(free) <= radius:
+        assert torch.equal(free, held)
+    gained, alone = float(gradient @ held), ascent.length(ascent.step(torch.zeros(40), gradient, wanted))
+    assert gained <= wanted * 1.001
+    assert gained >= 0.65 * min(1.0, radius / alone) * wanted
+
+
+def test_a_step_that_keeps_little_of_its_promise_makes_the_next_ones_shorter_and_go_back() -> None:
+    climb = Climb(0.3)
+    gradients = [torch.full((1,), float(number)) for number in range(5)]
+    first, worse, better = measured(0.1, 1.0), measured(0.09, 1.0), measured(0.2, 1.0)
+    assert climb.footing(first, gradients[0]) == (first, gradients[0])
+    assert climb.radius == float("inf")
+    climb.expect(2.0, 0.1)
+    assert climb.footing(worse, gradients[1]) == (first, gradients[0])
+    assert climb.radius == pytest.approx(1.2)
+    climb.expect(1.0, 0.1)
+    assert climb.footing(better, gradients[2]) == (better, gradients[2])
+    assert climb.radius == pytest.approx(1.2)
+    climb.expect(1.0, 0.1)
+    little = measured(0.21, 1.0)  # higher, but a tenth of the promise
+    assert climb.footing(little, gradients[3]) == (little, gradients[3])
+    assert climb.radius == pytest.approx(0.6)
+
+
+def test_a_network_that_hardly_answers_yet_is_not_gone_about_in_shorter_steps() -> None:
+    climb = Climb(0.3)
+    for drop in (0.0, 0.01, 0.005, 0.029):
+        step = measured(drop, 1.0)
+        assert climb.footing(step, torch.zeros(1))[0] is step
+        climb.expect(1.0, 0.1)
+    assert climb.radius == float("inf")
+
+
+def test_near_the_target_steps_may_go_to_and_fro() -> None:
+    climb = Climb(0.3)
+    for drop in (0.1, 0.26, 0.35, 0.2, 0.1):
+        step = measured(drop, 1.0)
+        assert climb.footing(step, torch.zeros(1))[0] is step
+        climb.expect(1.0, 0.2)
+    assert climb.radius == float("inf")

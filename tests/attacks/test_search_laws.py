@@ -75,7 +75,18 @@ def test_the_aim_is_never_more_than_three_hundredths_off(drop: float, sign: int)
 
 def test_far_from_the_target_the_aim_is_the_target() -> None:
     """With 0.06, half a step, or more missing nothing is added to it."""
-    assert asked_for((0.29, 0.29), smaller())[:2] == pytest.approx([0.07, 0.07 * 2], rel=1e-4)
+    assert asked_for((0.29, 0.29), smaller())[0] == pytest.approx(0.07, rel=1e-4)
+
+
+def test_steps_that_bring_nothing_short_of_the_target_become_shorter() -> None:
+    assert asked_for((0.29,), smaller())[:4] == pytest.approx([0.07 * 0.6**step for step in range(4)], rel=1e-4)
+
+
+def test_a_step_that_turns_back_is_taken_again_from_the_highest_and_shorter() -> None:
+    steps = descent(LawTarget(scripted(0.0, 0.12, 0.06, 0.05, 0.1)), 0.36)
+    assert steps[:2] == pytest.approx([0.0, 0.12])
+    back = [step - steps[1] for step in steps[2:5]]  # the highest is at the second step
+    assert back == pytest.approx([0.12, 0.12 * 0.6, 0.12 * 0.6**2])
 
 
 @pytest.mark.parametrize("gradient", [0.0, float("nan"), float("inf")])
