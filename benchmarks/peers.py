@@ -217,6 +217,10 @@ def _mean_of(rows: list[Row], group: str, key: str) -> str:
     return f"{np.mean(values):.3f}" if values else "–"
 
 
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} to {names[-1]}"
+
+
 def _mean(rows: list[Row], key: str) -> float:
     return float(np.mean([row[key] for row in rows]))
 
@@ -274,7 +278,7 @@ def main() -> None:
     own = network.card.name
     rows = [row for row in bench.rows if row["network"] == own and row["case"] in names and row["asked"] in args.drops]
     text = (
-        f"Measured on {date.today():%d %B %Y} on {machine()}: `{own}`, {', '.join(names)}; peers that climb were given "
+        f"Measured on {date.today():%d %B %Y} on {machine()}: `{own}`, {_listed(names)}; peers that climb were given "
         f"{STEPS} steps.\n\n{tables(rows, list(others))}"
     )
     (work / "peers.md").write_text(text + "\n", encoding="utf-8")

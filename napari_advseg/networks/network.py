@@ -151,7 +151,7 @@ class SegmentationNetwork:
             saving = checkpointed(member) if way.checkpointing and torch.is_grad_enabled() else nullcontext()
             with self._drawn(number * 1_000_003 + some[0]), way.precision(cut), saving:
                 out = call_module(member, batch.to(way.device), self.card).to(cut.device)
-            check_numbers(out, self.card)
+            check_numbers(out, self.card, way.half_for(cut))
             if flip:
                 out = out.flip(flip)
             return out[:, :, None] if self.card.dimensions == 2 else out
@@ -261,12 +261,14 @@ def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:
     return scores
 
 
-def check_numbers(scores: Tensor, card: ModelCard) -> None:
-    """Raise a ValueError of one line where a score is NaN: its class would be taken for the largest."""
+def check_numbers(scores: Tensor, card: ModelCard, half: bool) -> None:
+    """Raise a ValueError of one line where a score is NaN: its class would be taken for the largest. ``half``: whether they
+    were reckoned in half precision."""
     if bool(scores.detach().amax().isnan()):  # the largest of numbers with a NaN among them is NaN
+        way_out = "run it without half precision, or " if half else ""
         raise ValueError(
-            f"the network '{card.name}' gives scores that are no numbers (NaN): run it without half precision, or "
-            "check its weights and the card's intensity scaling"
+            f"the network '{card.name}' gives scores that are no numbers (NaN): {way_out}check its weights and the card's "
+            "intensity scaling"
         )
 
 

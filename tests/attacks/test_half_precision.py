@@ -70,3 +70,15 @@ def test_a_search_in_half_precision_hits_what_anyone_measures(card: dict[str, An
     found = finish(search(half, SearchSettings(0.2), clean, CancelToken()))
     assert found.reached
     assert target_of(False, **card).measure(found.parameters, found.strength).drop == pytest.approx(found.achieved_drop)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_half_precision_is_blamed_for_numbers_that_are_none_only_where_it_was_used(half: bool) -> None:
+    target = target_of(half)
+    module = target.placed.network.module
+    blurred = module.forward
+    module.forward = lambda hu: blurred(hu) * torch.nan
+    for work, blamed in ((target.measure, False), (target.measure_with_gradient, half)):
+        with pytest.raises(ValueError, match=r"no numbers \(NaN\): .*check its weights") as refused:
+            work(some(target))
+        assert ("without half precision" in str(refused.value)) is blamed
