@@ -31,6 +31,8 @@ from .target import Measured, Target
 _STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _log = logging.getLogger(__name__)
+_TRIES = 3  # to make a change that falls short stronger
+_MORE_TRIES = 3  # where each closes a third of the gap
 _STRONGER = 2.0  # a generated change that falls short is near its bound: the path comes back from far beyond it
 OnBetter = Callable[[Callable[[], AttackResult]], object]
 
@@ -239,7 +241,10 @@ class _Run:
         # Where every step fell short, a slightly stronger change may bracket the target: near the budget's bounds the drop
         # grows slower than the change, by a power that the first try shows.
         power = 1.0
-        for _ in range(min(3, most - 1)):
+        before = 0.0
+        for tried in range(min(_TRIES + (_MORE_TRIES if stronger is None else 0), most - 1)):
+            if tried >= _TRIES and strongest.drop - before < (self.settings.drop - before) / 3:
+                break
             if strongest.drop <= 0 or self.settings.drop - strongest.drop <= self.settings.tolerance / 2:
                 break
             most -= 1

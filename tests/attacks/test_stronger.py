@@ -211,3 +211,27 @@ def test_a_search_takes_the_most_promising_change_for_the_strength() -> None:
     alone._consider(replaced := measured(0.7, 4.0, 1.0, torch.full((1,), 7.0)))
     list(alone.calibrate())
     assert {parameter for parameter, _ in target.tried} == {float(replaced.parameters)}
+
+
+@pytest.mark.parametrize(
+    ("drops", "tries"),
+    [
+        (
+            (0.2, 0.24, 0.26, 0.27, 0.28, 0.287, 0.292, 0.296),
+            6,
+        ),  # nearer by at least a third each time: as often as may be
+        ((0.2, 0.24, 0.26, 0.28, 0.296), 4),  # there
+        ((0.2, 0.24, 0.26, 0.275, 0.28, 0.3), 4),  # the fourth closes a fifth
+        ((0.2, 0.24, 0.26, 0.265, 0.3), 3),  # the third does
+    ],
+)
+def test_a_change_that_comes_nearer_with_every_try_is_tried_more_often(drops: tuple[float, ...], tries: int) -> None:
+    target = LawTarget(scripted(*drops))
+    calibrated(target, most=11)
+    assert len(stronger(target)) == tries
+
+
+def test_a_generated_change_is_made_stronger_three_times_at_most() -> None:
+    target = LawTarget(scripted(0.1, 0.2, 0.24, 0.27, 0.28))
+    calibrated(target, most=11, stronger=2.0)
+    assert len(stronger(target)) == 3
