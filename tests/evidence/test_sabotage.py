@@ -23,6 +23,7 @@ import napari_advseg.attacks.target as targets
 import napari_advseg.evidence.bundle as bundles
 import napari_advseg.synthesis.synthesis as synthesising
 from napari_advseg.attacks import AttackResult
+from napari_advseg.attacks.ascent import Climb
 from napari_advseg.case import Finding, save_finding
 from napari_advseg.case.python import attack
 from napari_advseg.evidence import Check, Evidence, measure_evidence, verify_bundle
@@ -145,7 +146,9 @@ def _exceed_budget(patch: pytest.MonkeyPatch, _: Path) -> None:
 
 
 def _fold(patch: pytest.MonkeyPatch, _: Path) -> None:
-    """Velocity taken for displacement, on a lattice as fine as the voxels, and no look at the Jacobians."""
+    """Velocity taken for displacement, on a lattice as fine as the voxels, no look at the Jacobians, and steps of any length:
+    short ones find changes that do not fold."""
+    patch.setattr(Climb, "footing", lambda self, measured, gradient: (measured, gradient))
     patch.setattr(running, "Kind", lambda **given: Kind(**given, velocity_mm=3.0))
     patch.setattr(synthesising, "integrate", lambda velocity: velocity)
     patch.setattr(Synthesis, "project", lambda self, parameters: parameters)
