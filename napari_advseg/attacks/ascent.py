@@ -14,10 +14,10 @@ _THERE = 0.98  # of the drop
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
 _BEGUN = 0.1  # of the drop: below, a network that hardly answers yet needs longer steps, not shorter ones
-_SHORT = 0.85  # of the drop: nearer to it, steps may go to and fro
 _KEPT = 0.25  # of what a step promised: one that keeps less was too long
 _SHORTER = 0.6
-_NEAR = (0.85, 1.25)  # of the drop: between these a change's size at the target can be told from its own
+_NEAR = (0.85, 1.25)  # of the drop: between these a change's size at the target can be told from its own,
+# and steps may go to and fro
 
 
 class Ascent:
@@ -71,7 +71,7 @@ class Climb:
 
     def footing(self, measured: Measured, gradient: Tensor) -> tuple[Measured, Tensor]:
         """Take a step's measurement in; the one to go on from, with its gradient."""
-        self._near |= measured.drop >= _SHORT * self._drop
+        self._near |= measured.drop >= _NEAR[0] * self._drop
         before = self._highest
         if self._near or (before is None and measured.drop < _BEGUN * self._drop):
             return measured, gradient

@@ -166,6 +166,7 @@ class _Run:
         self.target, self.settings = target, settings
         self._clean_labels, self._on_better = clean_labels, on_better
         self.best: Measured | None = None
+        self._above: Measured | None = None  # at full strength
         self.promising = Promising(settings.drop)
         self._on_path: list[tuple[Tensor, float, float]] = []  # parameters, strength, drop
         self.meter = CostMeter(target.placed.network.passes)
@@ -271,11 +272,13 @@ class _Run:
             yield self._progress("Setting the strength", 1)
 
     def overshoot(self) -> Measured | None:
-        """The best change where it costs too much for a hit: its strength path leads down to the target."""
-        best = self.best
-        if best is None or best.drop - self.settings.drop <= self.settings.tolerance / 2 or best.strength < 1:
+        """Where nothing is a hit: the change that costs too much by the least, unless its strength path has been walked. The
+        path leads down to the target."""
+        above = self._above
+        if self.best is None or self._hit(self.best) or above is None:
             return None
-        return best
+        walked = any(torch.equal(own, above.parameters) for own, _, _ in self._on_path)
+        return None if walked else above
 
     def result(self, stopped: str) -> AttackResult:
         best = self.best
@@ -317,6 +320,9 @@ class _Run:
 
     def _consider(self, measured: Measured) -> None:
         """Keep the measurement where it is nearer to the target, or as near and smaller."""
+        nearest = float("inf") if self._above is None else self._above.drop
+        if measured.strength == 1 and self.settings.drop < measured.drop < nearest:
+            self._above = measured
         if self.best is None or self._rank(measured) < self._rank(self.best):
             self.best = measured
             if self._on_better is not None:
