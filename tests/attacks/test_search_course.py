@@ -127,6 +127,17 @@ def test_only_a_change_at_full_strength_that_costs_too_much_leads_down_to_the_ta
     assert (run.overshoot() is run.best) is leads
 
 
+def test_a_miss_that_is_nearer_from_below_does_not_hide_a_path_from_above() -> None:
+    run = _Run(spread_target()[0], SearchSettings(0.3), NO_LABELS)
+    far, above, below = (measured(drop, 1.0, 1.0, torch.full((1,), drop)) for drop in (0.4, 0.309, 0.292))
+    for found in (far, above, below):
+        run._consider(found)
+    assert run.best is below
+    assert run.overshoot() is above
+    run._on_path.append((above.parameters, 1.0, above.drop))  # walked already
+    assert run.overshoot() is None
+
+
 def test_the_path_holds_the_ends_and_what_was_measured_on_it() -> None:
     run = _Run(spread_target()[0], SearchSettings(0.3), NO_LABELS)
     best = replace(measured(0.3, 1.0, 0.6), parameters=torch.ones(2))
