@@ -1,6 +1,6 @@
 """The learned attacker beside the search, on different networks: trains what is missing, measures, writes tables.
 
-    python benchmarks/learned.py --work DIR [--only NAME...] [--abdomen CT LABELS JSON] [--unseen CT]
+    python benchmarks/learned.py --work DIR [--only NAME...] [--abdomen CT LABELS JSON] [--unseen CT LABELS]
 
 Everything lands in DIR and is kept: networks, attackers, and a line of ``rows.jsonl`` per attack, so that a run that was
 stopped goes on; a DIR from before a change of the package or of this file says nothing of it. ``DIR/tables.md`` holds the
@@ -66,7 +66,7 @@ NETWORKS = (
     Attacked("swin2d", "swin2d", 1000, FROM_SHIPPED),
     Attacked("unet3d", "unet3d", 1000, ("--patients", "40")),
 )
-REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "10"))
+REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "40"))
 ABLATIONS = (
     Attacked("everything", "unet2d", 120),
     Attacked("without Muon", "unet2d", 120, ("--no-muon",)),
@@ -115,7 +115,9 @@ class Bench:
     def cases(self, one: Attacked, network: SegmentationNetwork) -> Iterator[tuple[str, CaseRequest]]:
         """The patients that one is measured on."""
         if one is REAL:
-            yield "unseen CT", CaseRequest(ct=self.args.unseen, network=network)
+            ct, *labels = self.args.unseen
+            given = {"reference": labels[0], "label_names": self.args.abdomen[2]} if labels else {}
+            yield "unseen CT", CaseRequest(ct=ct, network=network, **given)
             return
         for seed in PATIENTS[network.card.dimensions]:
             sample = load_sample("phantom", seed)
@@ -138,7 +140,8 @@ class Bench:
             "deformation": "--no-deformation" not in one.options,
             "appearance": "--no-appearance" not in one.options,
         }
-        finding = finish(run(case, AttackRequest(drop=drop, **kind, **learned), CancelToken()))
+        organs = self.args.unseen_organs if one is REAL else ()
+        finding = finish(run(case, AttackRequest(drop=drop, organs=tuple(organs), **kind, **learned), CancelToken()))
         result, evidence = finding.result, finding.evidence
         assert evidence is not None
         return {
@@ -215,7 +218,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", nargs="+", default=[], help="labels")
     parser.add_argument("--abdomen", type=Path, nargs=3, metavar=("CT", "LABELS", "JSON"))
-    parser.add_argument("--unseen", type=Path, help="a CT of another patient than --abdomen's")
+    parser.add_argument(
+        "--unseen",
+        type=Path,
+        nargs="+",
+        metavar=("CT", "LABELS"),
+        help="a CT of another patient than --abdomen's; its labels, named alike, else the network's own are the reference",
+    )
+    parser.add_argument("--unseen-organs", nargs="+", default=[], help="those that it shows, by name; all by default")
     parser.add_argument("--precision", choices=PRECISIONS, default="32-true", help="of the attackers' training")
     parser.add_argument("--train", action="store_true", help="no more than the networks and attackers that are missing")
     parser.add_argument("--docs", type=Path, help="the page that shows the tables")

@@ -14,9 +14,12 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_advseg.attacks import CancelToken, Progress
 from napari_advseg.case import AttackRequest, CaseRequest, TrainingRequest, finish, train_attacker
@@ -26,6 +29,7 @@ from napari_advseg.samples import load_sample
 from napari_advseg.volume import Grid, Volume, read_ct, read_label_names, read_labels
 
 FIRST_SEED = 2000
+BEND_MM, KNOTS_MM = 6.0, 60.0  # of a variant's random deformation: its size, and between its control points
 SHIPPED = Path("napari_advseg/samples/phantom2d_attacker")
 
 
@@ -39,7 +43,7 @@ def made_patients(args: argparse.Namespace, network: object) -> list[CaseRequest
 
 
 def variants(args: argparse.Namespace, network: object) -> list[CaseRequest]:
-    """One real CT as patients of other sizes and noise: the voxels' sizes change, the voxels stay as they were read."""
+    """One real CT as patients of other shapes, sizes and noise; the first one as it was read."""
     ct = read_ct(args.ct)
     labels = read_labels(args.labels, ct.grid)
     names = read_label_names(args.label_names)
@@ -50,8 +54,9 @@ def variants(args: argparse.Namespace, network: object) -> list[CaseRequest]:
         noise = random.uniform(0, 8) * random.standard_normal(ct.hu.shape) if seed else 0.0
         spacing = tuple(float(value) for value in np.array(ct.grid.spacing) * size)
         grid = Grid(ct.grid.shape, (spacing[0], spacing[1], spacing[2]), ct.grid.origin, ct.grid.direction)
-        hu = np.rint(ct.hu + noise).astype(ct.hu.dtype)
-        reference = Volume(labels.astype(np.float32), grid)
+        places = bent(ct.grid, random) if seed else None
+        hu = np.rint(taken(ct.hu.astype(np.float32), places, 1) + noise).astype(ct.hu.dtype)
+        reference = Volume(taken(labels, places, 0).astype(np.float32), grid)
         cases.append(
             CaseRequest(
                 ct=replace(ct, hu=hu, grid=grid),
@@ -61,6 +66,25 @@ def variants(args: argparse.Namespace, network: object) -> list[CaseRequest]:
             )
         )
     return cases
+
+
+def bent(grid: Grid, random: np.random.Generator) -> NDArray[np.float32]:
+    """(3, z, y, x) where each voxel's value comes from, in voxels: a smooth random field of some ``BEND_MM``."""
+    places = np.indices(grid.shape, dtype=np.float32)
+    for axis in range(3):
+        coarse = random.normal(
+            0,
+            BEND_MM / grid.spacing[axis],
+            [max(2, round(n * mm / KNOTS_MM)) for n, mm in zip(grid.shape, grid.spacing, strict=True)],
+        )
+        zoom = [n / have for n, have in zip(grid.shape, coarse.shape, strict=True)]
+        places[axis] += ndimage.zoom(coarse, zoom, order=3, mode="nearest", grid_mode=True)
+    return places
+
+
+def taken(image: NDArray[Any], places: NDArray[np.float32] | None, order: int) -> NDArray[Any]:
+    """An image at other places; itself where there are none."""
+    return image if places is None else ndimage.map_coordinates(image, places, order=order, mode="nearest")
 
 
 def main() -> None:
