@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .kept_graphs import KeptGraphs
+
 T = TypeVar("T")
 _CONVOLUTIONS = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
@@ -43,6 +45,8 @@ class Execution:
         Whether the last scores came in half precision, since their graph was kept for a gradient: not to be reported.
     device
         Where the module runs; image and scores stay where they are.
+    graphs
+        Windows whose graphs are kept.
     notes
         What was given up so far, one line each, for people.
     """
@@ -52,6 +56,7 @@ class Execution:
     checkpointing: bool = False
     half: bool = False
     rough: bool = False
+    graphs: KeptGraphs = field(default_factory=KeptGraphs)
     notes: list[str] = field(default_factory=list)
 
     def ask_for(self, *, checkpointing: bool, half: bool) -> None:
@@ -72,6 +77,10 @@ class Execution:
         """Whether ``image`` goes through in half precision."""
         return self.half and image.requires_grad and torch.is_grad_enabled()
 
+    def graphs_for(self, image: Tensor) -> KeptGraphs | None:
+        """The windows' graphs to keep; None where memory is to be saved, and in half precision, whose passes measure nothing."""
+        return None if self.checkpointing or self.half_for(image) else self.graphs
+
     @contextmanager
     def halved(self, half: bool) -> Iterator[None]:
         """Gradients in half precision while inside, where ``half`` says so; outside as before."""
@@ -83,7 +92,11 @@ class Execution:
 
     def climb_down(self, module: nn.Module) -> str | None:
         """Take the next step down; the line to show, None where there is no further one."""
-        if self.batch > 1:
+        self.graphs.on = False
+        if self.graphs.kept:
+            self.graphs.kept = 0
+            note = "no window's graph kept"
+        elif self.batch > 1:
             self.batch = max(1, self.batch // 2)
             note = f"{self.batch} window{'s' if self.batch > 1 else ''} at a time"
         elif not self.checkpointing and checkpointable_blocks(module):

@@ -139,7 +139,14 @@ class SegmentationNetwork:
         alone = self.random and not windows.whole  # a window draws the same numbers there and back
         variants = self.variants()
         self.execution.rough = self.execution.half_for(image) and keeps_graph(windows, variants)
-        return stitch(image, windows, variants, lambda: 1 if alone else self.execution.batch)
+
+        def again() -> None:
+            self.passes.forward += 1
+
+        def batch() -> int:
+            return 1 if alone else self.execution.batch
+
+        return stitch(image, windows, variants, batch, self.execution.graphs_for(image), again)
 
     def _variant(self, member: nn.Module, flip: tuple[int, ...], number: int) -> Variant:
         def run(cut: Tensor, some: Sequence[int]) -> Tensor:
@@ -220,8 +227,7 @@ class PlacedNetwork:
             back = classes_of_regions(back, card.regions, len(card.labels))
         network.passes.forward += 1
         if back.requires_grad:
-            again = not windows.whole or len(network.variants()) > 1  # the way back runs windows once more
-            back.register_hook(lambda _: self._count_backward(again))
+            back.register_hook(self._count_backward)
         return back
 
     def labels(self, hu: Tensor) -> NDArray[np.uint16]:
@@ -239,9 +245,8 @@ class PlacedNetwork:
         whole[self.view.slices] = in_view
         return whole
 
-    def _count_backward(self, again: bool) -> None:
+    def _count_backward(self, _gradient: Tensor) -> None:
         self.network.passes.backward += 1
-        self.network.passes.forward += int(again)
 
 
 def call_module(module: nn.Module, batch: Tensor, card: ModelCard) -> Tensor:

@@ -1,8 +1,9 @@
-"""Scores of a network that looks through windows, and their exact gradient with one window's graph alive at a time.
+"""Scores of a network that looks through windows, and their exact gradient with few windows' graphs alive at a time.
 
-The scores are stitched without a graph. On the way back, each window is run again with its graph, and its share of
-the gradient of the stitched scores is pushed through. Windows whose share is negligible are left out: together they
-hold less than a millionth of the gradient's energy, so the gradient of the scores changes by less than a thousandth.
+The scores are stitched without a graph, but for windows whose graph is kept (:class:`KeptGraphs`). On the way back, each
+other window is run again with its graph; its share of the gradient of the stitched scores is pushed through. Windows
+whose share is negligible are left out: together they hold less than a millionth of the gradient's energy, so the gradient
+of the scores changes by less than a thousandth.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .kept_graphs import KeptGraphs
 from .windows import Windows
 
 _NEGLIGIBLE = 1e-6  # of the squared gradient
@@ -23,15 +25,24 @@ Variant = Callable[[Tensor, Sequence[int]], Tensor]
 """(window, *size) and the windows' indices -> (window, class, *size): one fold of an ensemble, one mirroring."""
 
 
-def stitch(image: Tensor, windows: Windows, variants: Sequence[Variant], batch: Callable[[], int]) -> Tensor:
+def stitch(
+    image: Tensor,
+    windows: Windows,
+    variants: Sequence[Variant],
+    batch: Callable[[], int],
+    graphs: KeptGraphs | None = None,
+    again: Callable[[], object] = lambda: None,
+) -> Tensor:
     """(a, b, c) input -> (class, a, b, c) scores, the weighted mean over windows and over variants.
 
-    ``batch`` is asked anew before each call, because it shrinks where memory runs out.
+    ``batch`` is asked anew before each call, because it shrinks where memory runs out. ``graphs`` says which windows' graphs
+    are kept, none by default; ``again`` is called on the way back where windows have to be run again.
     """
     padded = windows.pad(image)
     if keeps_graph(windows, variants):
         return windows.unpad(_whole(padded, windows, variants[0], batch))
-    scores: Tensor = _Stitched.apply(padded, windows, tuple(variants), batch)  # type: ignore[no-untyped-call]
+    graphs = graphs or KeptGraphs(on=False)
+    scores: Tensor = _Stitched.apply(padded, windows, tuple(variants), batch, graphs, again)  # type: ignore[no-untyped-call]
     return windows.unpad(scores)
 
 
@@ -52,15 +63,28 @@ def _whole(image: Tensor, windows: Windows, run: Variant, batch: Callable[[], in
 class _Stitched(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, image: Tensor, windows: Windows, variants: tuple[Variant, ...], batch: Callable[[], int]
+        ctx: Any,
+        image: Tensor,
+        windows: Windows,
+        variants: tuple[Variant, ...],
+        batch: Callable[[], int],
+        graphs: KeptGraphs,
+        again: Callable[[], object],
     ) -> Tensor:
         weight = windows.weight.to(image.device, image.dtype)
         total = torch.zeros(windows.shape, device=image.device, dtype=image.dtype)
         stitched: Tensor | None = None
+        kept: list[tuple[list[int], Tensor, Tensor]] = []
+        graphs.begin()
         for some in _batches(len(windows.starts), batch):
             cut = _cut(image, windows, some)
-            answer = sum(run(cut, some) for run in variants)
+            keep = ctx.needs_input_grad[0] and graphs.keep(windows, some, len(variants), image.device)
+            with torch.set_grad_enabled(keep):
+                answer = sum(run(cut.requires_grad_(keep), some) for run in variants)
             assert isinstance(answer, Tensor)
+            if keep:
+                kept.append((some, cut, answer))
+                answer = answer.detach()
             if stitched is None:
                 stitched = torch.zeros(answer.shape[1], *windows.shape, device=image.device, dtype=image.dtype)
             for row, index in enumerate(some):
@@ -71,11 +95,12 @@ class _Stitched(torch.autograd.Function):
         total *= len(variants)
         stitched /= total
         ctx.save_for_backward(image, total)
-        ctx.windows, ctx.variants, ctx.batch = windows, variants, batch
+        ctx.windows, ctx.variants, ctx.batch, ctx.graphs, ctx.again = windows, variants, batch, graphs, again
+        ctx.kept = kept
         return stitched
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         image, total = ctx.saved_tensors
         windows: Windows = ctx.windows
         weight = windows.weight.to(image.device, image.dtype)
@@ -83,17 +108,32 @@ class _Stitched(torch.autograd.Function):
         box = _where(gradients[0])  # all that follows costs what the organs measure, not what the CT does
         share = gradients[0][(slice(None), *box)] / total[box]
         busy = _busy(share, box, windows)
-        for picked in _batches(len(busy), ctx.batch):
-            some = [busy[index] for index in picked]
+
+        def push(some: Sequence[int], cut: Tensor, answer: Tensor) -> None:
             pull = torch.stack([_seen(share, box, windows.slices(index)) * weight for index in some])
             peak = pull.abs().max().clamp_min(1e-30)  # half precision loses what is much smaller than 1
+            (gradient,) = torch.autograd.grad(answer, cut, pull / peak)
+            for row, index in enumerate(some):
+                wanted[windows.slices(index)] += gradient[row] * peak
+
+        done: set[int] = set()
+        while ctx.kept:  # each can be gone through once
+            some, cut, answer = ctx.kept.pop()
+            if not set(some).isdisjoint(busy):
+                push(some, cut, answer)
+                done.update(some)
+        missing = [index for index in busy if index not in done]
+        if missing:
+            ctx.again()
+        for picked in _batches(len(missing), ctx.batch):
+            some = [missing[index] for index in picked]
             for run in ctx.variants:
-                with torch.enable_grad():
-                    cut = _cut(image, windows, some).requires_grad_()
-                    (gradient,) = torch.autograd.grad(run(cut, some), cut, pull / peak)
-                for row, index in enumerate(some):
-                    wanted[windows.slices(index)] += gradient[row] * peak
-        return wanted, None, None, None
+                cut = _cut(image, windows, some).requires_grad_()
+                with torch.enable_grad(), ctx.graphs.watched(windows, some):
+                    answer = run(cut, some)
+                push(some, cut, answer)
+        ctx.graphs.saw(windows, busy)
+        return wanted, None, None, None, None, None
 
 
 def _where(gradient: Tensor) -> Box:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from toy_networks import SmallConv
 
-from napari_advseg.networks import ModelCard, network_from_module
+from napari_advseg.networks import ModelCard, kept_graphs, network_from_module
 from napari_advseg.networks.execution import Execution, OutOfMemory, checkpointable_blocks
+from napari_advseg.networks.kept_graphs import KeptGraphs
 from napari_advseg.networks.stitching import stitch
 from napari_advseg.networks.windows import plan_windows
 from napari_advseg.volume import Grid
@@ -88,6 +92,132 @@ def test_windows_without_a_share_in_the_gradient_are_not_run_again() -> None:
     scores[:, :3, :3, :3].sum().backward()
     assert sum(calls) - there == 1
     assert float(image.grad[:3, :3, :3].abs().min()) > 0
+
+
+@pytest.fixture
+def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_graphs, "free_memory", lambda device: 10**12)
+
+
+def windowed_network(module: nn.Module, **fields: object):
+    return network_from_module(module, card(patch=(8, 8, 10), **fields), device="cpu")
+
+
+@pytest.mark.usefixtures("plenty")
+@pytest.mark.parametrize("batch", [1, 3])
+def test_windows_whose_graph_was_kept_give_the_same_scores_and_gradient_and_are_not_run_again(batch: int) -> None:
+    module = SmallConv(3)
+    network = windowed_network(module, mirror_axes=(1,), batch=batch)
+    windows, graphs = plan_windows(network.card, GRID.shape), KeptGraphs()
+    calls: list[int] = []
+    module.register_forward_hook(lambda _m, inputs, _o: calls.append(len(inputs[0])))
+    image = torch.randn(GRID.shape).requires_grad_()
+    weight, again = torch.randn(3, *GRID.shape), []
+    passes = []
+    for _ in range(2):
+        calls.clear()
+        scores = stitch(image, windows, network.variants(), lambda: batch, graphs, lambda: again.append(1))
+        (gradient,) = torch.autograd.grad((scores * weight).sum(), image)
+        passes.append((scores, gradient, sum(calls)))
+    (before, first, twice), (after, second, once) = passes
+    assert twice == 2 * once == 2 * 2 * len(windows.starts)
+    assert (graphs.kept, len(again)) == (len(windows.starts), 1)
+    assert torch.equal(before, after)
+    assert float((first - second).norm() / first.norm()) < 1e-6
+
+
+@pytest.mark.usefixtures("plenty")
+def test_only_graphs_of_windows_that_mattered_last_are_kept_and_another_gradient_is_still_right() -> None:
+    network = windowed_network(SmallConv(3))
+    windows, graphs = plan_windows(network.card, GRID.shape), KeptGraphs()
+    image = torch.randn(GRID.shape).requires_grad_()
+
+    def gradient(corner: slice) -> Tensor:
+        scores = stitch(image, windows, network.variants(), lambda: 1, graphs)
+        return torch.autograd.grad(scores[:, corner, corner, corner].sum(), image)[0]
+
+    gradient(slice(0, 2))
+    other = gradient(slice(-2, None))
+    assert graphs.kept == 1
+    graphs.on = False
+    assert torch.equal(other, gradient(slice(-2, None)))
+
+
+def test_no_more_graphs_are_kept_than_a_quarter_of_the_free_memory_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = windowed_network(SmallConv(3))
+    windows, graphs = plan_windows(network.card, GRID.shape), KeptGraphs()
+    image = torch.randn(GRID.shape).requires_grad_()
+    free = {"bytes": 10**12}
+    monkeypatch.setattr(kept_graphs, "free_memory", lambda device: free["bytes"] - graphs.kept * own)
+    own, again = 0, []
+
+    def gradient() -> Tensor:
+        scores = stitch(image, windows, network.variants(), lambda: 1, graphs, lambda: again.append(1))
+        return torch.autograd.grad(scores.square().sum(), image)[0]
+
+    first = gradient()
+    own = int(graphs._bytes)
+    assert own > 8 * 8 * 10 * 4, "a graph holds the window at least"
+    free["bytes"] = own * 4 * 3 + own
+    torch.testing.assert_close(gradient(), first, atol=1e-4, rtol=1e-4)
+    assert (graphs.kept, len(again)) == (3, 2)
+    free["bytes"] = own
+    gradient()
+    assert (graphs.kept, len(again)) == (0, 3)
+
+
+@pytest.mark.usefixtures("plenty")
+def test_a_kept_graph_is_gone_with_its_scores() -> None:
+    alive: list[weakref.ref] = []
+
+    class Watched(SmallConv):
+        def forward(self, image: Tensor) -> Tensor:
+            answer = super().forward(image)
+            if answer.requires_grad:
+                alive.append(weakref.ref(answer))
+            return answer
+
+    placed = windowed_network(Watched(3)).on(GRID)
+    hu = torch.randn(GRID.shape).requires_grad_()
+    gc.disable()
+    try:
+        for backward in (True, True, False):
+            scores = placed.scores(hu)
+            if backward:
+                torch.autograd.grad(scores.sum(), hu)
+            del scores
+            assert alive
+            assert all(tensor() is None for tensor in alive)
+            alive.clear()
+    finally:
+        gc.enable()
+
+
+@pytest.mark.usefixtures("plenty")
+def test_passes_count_windows_that_are_run_again_and_saving_memory_keeps_no_graph() -> None:
+    network = windowed_network(SmallConv(3))
+    placed, passes = network.on(GRID), network.passes
+    hu = torch.randn(GRID.shape).requires_grad_()
+
+    def spent() -> tuple[int, int]:
+        before = passes.forward, passes.backward
+        torch.autograd.grad(placed.scores(hu).sum(), hu)
+        return passes.forward - before[0], passes.backward - before[1]
+
+    assert [spent() for _ in range(3)] == [(2, 1), (1, 1), (1, 1)]
+    network.execution.half = True
+    assert spent() == (2, 1)
+    network.execution.half, network.execution.checkpointing = False, True
+    assert spent() == (2, 1)
+
+
+def test_where_memory_runs_out_kept_graphs_are_given_up_first() -> None:
+    way = Execution(2, torch.device("cpu"), graphs=KeptGraphs(kept=3))
+    notes = [way.climb_down(Hungry(1)) for _ in range(2)]
+    assert notes == [
+        "Memory ran out; going on with no window's graph kept", "Memory ran out; going on with 1 window at a time"
+    ]  # fmt: skip
+    assert not way.graphs.on
 
 
 class Hungry(nn.Module):

@@ -1,0 +1,91 @@
+"""Which windows keep their graph from the way there to the way back, so that they need not be run again.
+
+Those that held a share of the last gradient are likely to hold one of the next. Their graphs are kept while they take no
+more than a part of the memory that is free; what else runs beside then finds less free, and takes less in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch import Tensor
+
+from .windows import Windows
+
+_SHARE, _SHARE_OF_A_GPU = 0.25, 0.5  # of what is free: a GPU is seldom shared
+
+
+@dataclass
+class KeptGraphs:
+    """What the last gradient has shown of a network's windows.
+
+    Parameters
+    ----------
+    on
+        Whether graphs may be kept at all.
+    kept
+        Windows whose graph was kept in the last pass.
+    """
+
+    on: bool = True
+    kept: int = 0
+    _plan: tuple[object, ...] | None = None
+    _busy: frozenset[int] = frozenset()
+    _bytes: float | None = None  # of the graph of one window's run
+
+    def begin(self) -> None:
+        """A pass with a gradient begins."""
+        self.kept = 0
+
+    def keep(self, windows: Windows, some: Sequence[int], runs: int, device: torch.device) -> bool:
+        """Whether the graph of these windows' batch, each of which is run ``runs`` times, is to be kept; it counts as kept
+        then."""
+        if not self.on or self._bytes is None or self._plan != _plan_of(windows) or self._busy.isdisjoint(some):
+            return False
+        held, more = self.kept * runs * self._bytes, len(some) * runs * self._bytes
+        if held + more > _share(device) * (free_memory(device) + held):
+            return False
+        self.kept += len(some)
+        return True
+
+    @contextmanager
+    def watched(self, windows: Windows, some: Sequence[int]) -> Iterator[None]:
+        """Find out what the graph made inside takes, where that is not known yet."""
+        if self._bytes is not None and self._plan == _plan_of(windows):
+            yield
+            return
+        storages: dict[int, int] = {}
+
+        def pack(saved: Tensor) -> Tensor:
+            storage = saved.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+            return saved.detach()  # a graph that held its own answers would never be freed
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+            yield
+        self._plan, self._bytes = _plan_of(windows), sum(storages.values()) / len(some)
+
+    def saw(self, windows: Windows, busy: Sequence[int]) -> None:
+        """The windows that held a share of the gradient."""
+        if self._plan == _plan_of(windows):
+            self._busy = frozenset(busy)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be had on a device; elsewhere than on a GPU by CUDA or HIP, of the computer."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    return int(psutil.virtual_memory().available)
+
+
+def _share(device: torch.device) -> float:
+    return _SHARE_OF_A_GPU if device.type == "cuda" else _SHARE
+
+
+def _plan_of(windows: Windows) -> tuple[object, ...]:
+    return windows.shape, windows.size, windows.starts
