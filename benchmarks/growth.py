@@ -4,9 +4,10 @@
 
 Every size is measured in a process of its own, one thread, so that its peak memory is its own. The body is made, its
 organs grow with the volume, and a small network of overlapping windows sees all of it. The bare network, every window
-forward and backward, runs in turns with the step; the rest of the step is the package's own. Seconds are the processor's,
-which other work lengthens little. No window's graph is kept, as where memory is short. A power law is fitted to the step's seconds and to the memory above that of the bare
-process. ``--full`` adds volumes up to 512 x 512 x 600, of which one step is taken and measured.
+forward and backward, runs in turns with the step; the rest of the step is the package's own. Seconds are the
+processor's, which other work lengthens little. No window's graph is kept, as where memory is short. A power law is
+fitted to the step's seconds and to the memory above that of the bare process. ``--full`` adds volumes up to 512 x 512 x
+600, of which one step is taken and measured.
 
 Docs: the markers ``growth`` of a page, and the plot that ``--image`` names.
 """

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psutil
 import torch
 from torch import Tensor
 
+from .free_memory import free_memory
 from .windows import Windows
 
 _SHARE, _SHARE_OF_A_GPU = 0.25, 0.5  # of what is free: a GPU is seldom shared
@@ -73,14 +73,6 @@ class KeptGraphs:
         """The windows that held a share of the gradient."""
         if self._plan == _plan_of(windows):
             self._busy = frozenset(busy)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that can still be had on a device; elsewhere than on a GPU by CUDA or HIP, of the computer."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
-    return int(psutil.virtual_memory().available)
 
 
 def _share(device: torch.device) -> float:
