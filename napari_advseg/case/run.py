@@ -90,21 +90,22 @@ def attack_case(
     tell: Callable[[Callable[[], AttackResult]], object] | None = None
     if on_better is not None:
         tell = lambda made: on_better(lambda: Finding(case, _with_clean_pass(made()), None))  # noqa: E731
-    result = yield from scaled(_attacking(case, target, settings, request, cancel, tell), 0.0, _SEARCH_SHARE)
-    result = _with_clean_pass(result)
-    if result.stopped:
-        return Finding(case, result, None)
-    finding = Finding(case, result, None)
-    try:
-        if case.network.random:
-            result = yield from scaled(repeat(target, result, cancel), _SEARCH_SHARE, _SEARCH_SHARE)
-            finding = Finding(case, result, None)
-        return (yield from complete_finding(finding, cancel))
-    except Cancelled:
-        return finding  # the attack itself is whole; only its control is missing
-    except (RuntimeError, MemoryError, ValueError, OSError) as fault:  # as above, and the reason is told
-        _log.error("a fault ended the random control; the attack is kept", exc_info=fault)
-        return replace(finding, result=replace(finding.result, stopped=broken_off_by(fault)))
+    with case.network.remembering():
+        result = yield from scaled(_attacking(case, target, settings, request, cancel, tell), 0.0, _SEARCH_SHARE)
+        result = _with_clean_pass(result)
+        if result.stopped:
+            return Finding(case, result, None)
+        finding = Finding(case, result, None)
+        try:
+            if case.network.random:
+                result = yield from scaled(repeat(target, result, cancel), _SEARCH_SHARE, _SEARCH_SHARE)
+                finding = Finding(case, result, None)
+            return (yield from complete_finding(finding, cancel))
+        except Cancelled:
+            return finding  # the attack itself is whole; only its control is missing
+        except (RuntimeError, MemoryError, ValueError, OSError) as fault:  # as above, and the reason is told
+            _log.error("a fault ended the random control; the attack is kept", exc_info=fault)
+            return replace(finding, result=replace(finding.result, stopped=broken_off_by(fault)))
 
 
 def _attacking(

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from .kept_graphs import KeptGraphs
+from .still_windows import StillWindows
+from .stitching import Spared
 
 T = TypeVar("T")
 _CONVOLUTIONS = (
@@ -45,8 +47,8 @@ class Execution:
         Whether the last scores came in half precision, since their graph was kept for a gradient: not to be reported.
     device
         Where the module runs; image and scores stay where they are.
-    graphs
-        Windows whose graphs are kept.
+    graphs, still
+        Windows whose graphs are kept, and those that need not be run.
     notes
         What was given up so far, one line each, for people.
     """
@@ -57,6 +59,7 @@ class Execution:
     half: bool = False
     rough: bool = False
     graphs: KeptGraphs = field(default_factory=KeptGraphs)
+    still: StillWindows = field(default_factory=StillWindows)
     notes: list[str] = field(default_factory=list)
 
     def ask_for(self, *, checkpointing: bool, half: bool) -> None:
@@ -77,9 +80,12 @@ class Execution:
         """Whether ``image`` goes through in half precision."""
         return self.half and image.requires_grad and torch.is_grad_enabled()
 
-    def graphs_for(self, image: Tensor) -> KeptGraphs | None:
-        """The windows' graphs to keep; None where memory is to be saved, and in half precision, whose passes measure nothing."""
-        return None if self.checkpointing or self.half_for(image) else self.graphs
+    def spared(self, image: Tensor, again: Callable[[], object], *, repeats: bool) -> Spared:
+        """What need not be run: no graph is kept where memory is to be saved or in half precision, whose passes measure
+        nothing; all windows run where memory is to be saved, and of a network that does not repeat itself."""
+        nothing = Spared(again=again)
+        graphs = nothing.graphs if self.checkpointing or self.half_for(image) else self.graphs
+        return Spared(graphs, self.still if repeats and not self.checkpointing else nothing.still, again)
 
     @contextmanager
     def halved(self, half: bool) -> Iterator[None]:
@@ -92,10 +98,11 @@ class Execution:
 
     def climb_down(self, module: nn.Module) -> str | None:
         """Take the next step down; the line to show, None where there is no further one."""
-        self.graphs.on = False
-        if self.graphs.kept:
-            self.graphs.kept = 0
-            note = "no window's graph kept"
+        keeping = self.graphs.kept or self.still.holds
+        self.graphs.on, self.graphs.kept = False, 0
+        self.still.end()
+        if keeping:
+            note = "nothing of the windows kept between passes"
         elif self.batch > 1:
             self.batch = max(1, self.batch // 2)
             note = f"{self.batch} window{'s' if self.batch > 1 else ''} at a time"

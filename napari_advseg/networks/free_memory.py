@@ -9,11 +9,19 @@ import psutil
 import torch
 
 _GROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # of Linux
+_SHARE, _SHARE_OF_A_GPU = 0.25, 0.5  # of what is free: a GPU is seldom shared
 # (limit, usage, what of the usage the kernel gives back at once) by version; within memory.stat the third.
 _FILES = {
     2: ("memory.max", "memory.current", "inactive_file"),
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
+
+
+def fits(more: float, device: torch.device, held: float = 0.0) -> bool:
+    """Whether ``more`` bytes may be kept to be quicker, beside ``held`` ones: together a part of what else is free. What runs
+    beside then finds less free, and keeps less in its turn."""
+    share = _SHARE_OF_A_GPU if device.type == "cuda" else _SHARE
+    return held + more <= share * (free_memory(device) + held)
 
 
 def free_memory(device: torch.device) -> int:

@@ -1,7 +1,7 @@
 """Which windows keep their graph from the way there to the way back, so that they need not be run again.
 
-Those that held a share of the last gradient are likely to hold one of the next. Their graphs are kept while they take no
-more than a part of the memory that is free; what else runs beside then finds less free, and takes less in its turn.
+Those that held a share of the last gradient are likely to hold one of the next. Their graphs are kept while there is
+memory to spare.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .free_memory import free_memory
+from .free_memory import fits
 from .windows import Windows
-
-_SHARE, _SHARE_OF_A_GPU = 0.25, 0.5  # of what is free: a GPU is seldom shared
 
 
 @dataclass
@@ -47,7 +45,7 @@ class KeptGraphs:
         if not self.on or self._bytes is None or self._plan != _plan_of(windows) or self._busy.isdisjoint(some):
             return False
         held, more = self.kept * runs * self._bytes, len(some) * runs * self._bytes
-        if held + more > _share(device) * (free_memory(device) + held):
+        if not fits(more, device, held):
             return False
         self.kept += len(some)
         return True
@@ -73,10 +71,6 @@ class KeptGraphs:
         """The windows that held a share of the gradient."""
         if self._plan == _plan_of(windows):
             self._busy = frozenset(busy)
-
-
-def _share(device: torch.device) -> float:
-    return _SHARE_OF_A_GPU if device.type == "cuda" else _SHARE
 
 
 def _plan_of(windows: Windows) -> tuple[object, ...]:

@@ -98,6 +98,15 @@ class SegmentationNetwork:
             self.check = before
 
     @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Passes over one CT and changed forms of it: windows that see no difference are run once while inside."""
+        self.execution.still.begin()
+        try:
+            yield
+        finally:
+            self.execution.still.end()
+
+    @contextmanager
     def drawing(self, seed: int) -> Iterator[None]:
         """Let a random network draw other random numbers while inside; the same seed draws the same ones."""
         before, self.seed = self.seed, seed
@@ -146,7 +155,7 @@ class SegmentationNetwork:
         def batch() -> int:
             return 1 if alone else self.execution.batch
 
-        return stitch(image, windows, variants, batch, self.execution.graphs_for(image), again)
+        return stitch(image, windows, variants, batch, self.execution.spared(image, again, repeats=not self.random))
 
     def _variant(self, member: nn.Module, flip: tuple[int, ...], number: int) -> Variant:
         def run(cut: Tensor, some: Sequence[int]) -> Tensor:

@@ -3,18 +3,21 @@
 The scores are stitched without a graph, but for windows whose graph is kept (:class:`KeptGraphs`). On the way back, each
 other window is run again with its graph; its share of the gradient of the stitched scores is pushed through. Windows
 whose share is negligible are left out: together they hold less than a millionth of the gradient's energy, so the gradient
-of the scores changes by less than a thousandth.
+of the scores changes by less than a thousandth. Windows that see nothing of what differs from pass to pass can be left out
+on the way there (:class:`StillWindows`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .kept_graphs import KeptGraphs
+from .still_windows import StillWindows
 from .windows import Windows
 
 _NEGLIGIBLE = 1e-6  # of the squared gradient
@@ -25,24 +28,30 @@ Variant = Callable[[Tensor, Sequence[int]], Tensor]
 """(window, *size) and the windows' indices -> (window, class, *size): one fold of an ensemble, one mirroring."""
 
 
+@dataclass(frozen=True, eq=False)
+class Spared:
+    """What spares windows' runs, nothing by default; ``again`` is called on the way back where some have to be run again."""
+
+    graphs: KeptGraphs = field(default_factory=lambda: KeptGraphs(on=False))
+    still: StillWindows = field(default_factory=StillWindows)
+    again: Callable[[], object] = lambda: None
+
+
 def stitch(
     image: Tensor,
     windows: Windows,
     variants: Sequence[Variant],
     batch: Callable[[], int],
-    graphs: KeptGraphs | None = None,
-    again: Callable[[], object] = lambda: None,
+    spared: Spared | None = None,
 ) -> Tensor:
     """(a, b, c) input -> (class, a, b, c) scores, the weighted mean over windows and over variants.
 
-    ``batch`` is asked anew before each call, because it shrinks where memory runs out. ``graphs`` says which windows' graphs
-    are kept, none by default; ``again`` is called on the way back where windows have to be run again.
+    ``batch`` is asked anew before each call, because it shrinks where memory runs out.
     """
     padded = windows.pad(image)
     if keeps_graph(windows, variants):
         return windows.unpad(_whole(padded, windows, variants[0], batch))
-    graphs = graphs or KeptGraphs(on=False)
-    scores: Tensor = _Stitched.apply(padded, windows, tuple(variants), batch, graphs, again)  # type: ignore[no-untyped-call]
+    scores: Tensor = _Stitched.apply(padded, windows, tuple(variants), batch, spared or Spared())  # type: ignore[no-untyped-call]
     return windows.unpad(scores)
 
 
@@ -53,7 +62,7 @@ def keeps_graph(windows: Windows, variants: Sequence[Variant]) -> bool:
 
 def _whole(image: Tensor, windows: Windows, run: Variant, batch: Callable[[], int]) -> Tensor:
     """Windows side by side: their graph is kept, which saves running them again."""
-    answers = [run(_cut(image, windows, some), some) for some in _batches(len(windows.starts), batch)]
+    answers = [run(_cut(image, windows, some), some) for some in _batches(range(len(windows.starts)), batch)]
     joined = torch.cat(answers)
     if len(joined) == 1:
         return joined[0]
@@ -68,39 +77,46 @@ class _Stitched(torch.autograd.Function):
         windows: Windows,
         variants: tuple[Variant, ...],
         batch: Callable[[], int],
-        graphs: KeptGraphs,
-        again: Callable[[], object],
+        spared: Spared,
     ) -> Tensor:
         weight = windows.weight.to(image.device, image.dtype)
         total = torch.zeros(windows.shape, device=image.device, dtype=image.dtype)
-        stitched: Tensor | None = None
+        for index in range(len(windows.starts)):
+            total[windows.slices(index)] += weight
         kept: list[tuple[list[int], Tensor, Tensor]] = []
-        graphs.begin()
-        for some in _batches(len(windows.starts), batch):
-            cut = _cut(image, windows, some)
-            keep = ctx.needs_input_grad[0] and graphs.keep(windows, some, len(variants), image.device)
-            with torch.set_grad_enabled(keep):
-                answer = sum(run(cut.requires_grad_(keep), some) for run in variants)
-            assert isinstance(answer, Tensor)
-            if keep:
-                kept.append((some, cut, answer))
-                answer = answer.detach()
-            if stitched is None:
-                stitched = torch.zeros(answer.shape[1], *windows.shape, device=image.device, dtype=image.dtype)
-            for row, index in enumerate(some):
-                box = windows.slices(index)
-                stitched[(slice(None), *box)] += answer[row] * weight
-                total[box] += weight
+        spared.graphs.begin()
+
+        def added(indices: Sequence[int], stitched: Tensor | None) -> Tensor | None:
+            for some in _batches(indices, batch):
+                cut = _cut(image, windows, some)
+                keep = ctx.needs_input_grad[0] and spared.graphs.keep(windows, some, len(variants), image.device)
+                with torch.set_grad_enabled(keep):
+                    answer = sum(run(cut.requires_grad_(keep), some) for run in variants)
+                assert isinstance(answer, Tensor)
+                if keep:
+                    kept.append((some, cut, answer))
+                    answer = answer.detach()
+                if stitched is None:
+                    stitched = torch.zeros(answer.shape[1], *windows.shape, device=image.device, dtype=image.dtype)
+                for row, index in enumerate(some):
+                    stitched[(slice(None), *windows.slices(index))] += answer[row] * weight
+            return stitched
+
+        still, moving, part = spared.still.split(image, windows)
+        if part is not None:
+            stitched: Tensor | None = part.clone()
+        elif (stitched := added(still, None)) is not None:
+            spared.still.take(stitched)
+        stitched = added(moving, stitched)
         assert stitched is not None
         total *= len(variants)
         stitched /= total
         ctx.save_for_backward(image, total)
-        ctx.windows, ctx.variants, ctx.batch, ctx.graphs, ctx.again = windows, variants, batch, graphs, again
-        ctx.kept = kept
+        ctx.windows, ctx.variants, ctx.batch, ctx.spared, ctx.kept = windows, variants, batch, spared, kept
         return stitched
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         image, total = ctx.saved_tensors
         windows: Windows = ctx.windows
         weight = windows.weight.to(image.device, image.dtype)
@@ -124,16 +140,15 @@ class _Stitched(torch.autograd.Function):
                 done.update(some)
         missing = [index for index in busy if index not in done]
         if missing:
-            ctx.again()
-        for picked in _batches(len(missing), ctx.batch):
-            some = [missing[index] for index in picked]
+            ctx.spared.again()
+        for some in _batches(missing, ctx.batch):
             for run in ctx.variants:
                 cut = _cut(image, windows, some).requires_grad_()
-                with torch.enable_grad(), ctx.graphs.watched(windows, some):
+                with torch.enable_grad(), ctx.spared.graphs.watched(windows, some):
                     answer = run(cut, some)
                 push(some, cut, answer)
-        ctx.graphs.saw(windows, busy)
-        return wanted, None, None, None, None, None
+        ctx.spared.graphs.saw(windows, busy)
+        return wanted, None, None, None, None
 
 
 def _where(gradient: Tensor) -> Box:
@@ -182,6 +197,6 @@ def _cut(image: Tensor, windows: Windows, some: Sequence[int]) -> Tensor:
     return torch.stack([image[windows.slices(index)] for index in some])
 
 
-def _batches(count: int, batch: Callable[[], int]) -> list[list[int]]:
+def _batches(indices: Sequence[int], batch: Callable[[], int]) -> list[list[int]]:
     size = batch()
-    return [list(range(start, min(start + size, count))) for start in range(0, count, size)]
+    return [list(indices[start : start + size]) for start in range(0, len(indices), size)]

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from toy_networks import SmallConv
 
-from napari_advseg.networks import ModelCard, kept_graphs, network_from_module
+from napari_advseg.networks import ModelCard, free_memory, network_from_module
 from napari_advseg.networks.execution import Execution, OutOfMemory, checkpointable_blocks
 from napari_advseg.networks.kept_graphs import KeptGraphs
-from napari_advseg.networks.stitching import stitch
+from napari_advseg.networks.stitching import Spared, stitch
 from napari_advseg.networks.windows import plan_windows
 from napari_advseg.volume import Grid
 
@@ -96,7 +96,7 @@ def test_windows_without_a_share_in_the_gradient_are_not_run_again() -> None:
 
 @pytest.fixture
 def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_graphs, "free_memory", lambda device: 10**12)
+    monkeypatch.setattr(free_memory, "free_memory", lambda device: 10**12)
 
 
 def windowed_network(module: nn.Module, **fields: object):
@@ -116,7 +116,9 @@ def test_windows_whose_graph_was_kept_give_the_same_scores_and_gradient_and_are_
     passes = []
     for _ in range(2):
         calls.clear()
-        scores = stitch(image, windows, network.variants(), lambda: batch, graphs, lambda: again.append(1))
+        scores = stitch(
+            image, windows, network.variants(), lambda: batch, Spared(graphs, again=lambda: again.append(1))
+        )
         (gradient,) = torch.autograd.grad((scores * weight).sum(), image)
         passes.append((scores, gradient, sum(calls)))
     (before, first, twice), (after, second, once) = passes
@@ -133,7 +135,7 @@ def test_only_graphs_of_windows_that_mattered_last_are_kept_and_another_gradient
     image = torch.randn(GRID.shape).requires_grad_()
 
     def gradient(corner: slice) -> Tensor:
-        scores = stitch(image, windows, network.variants(), lambda: 1, graphs)
+        scores = stitch(image, windows, network.variants(), lambda: 1, Spared(graphs))
         return torch.autograd.grad(scores[:, corner, corner, corner].sum(), image)[0]
 
     gradient(slice(0, 2))
@@ -148,11 +150,11 @@ def test_no_more_graphs_are_kept_than_a_quarter_of_the_free_memory_takes(monkeyp
     windows, graphs = plan_windows(network.card, GRID.shape), KeptGraphs()
     image = torch.randn(GRID.shape).requires_grad_()
     free = {"bytes": 10**12}
-    monkeypatch.setattr(kept_graphs, "free_memory", lambda device: free["bytes"] - graphs.kept * own)
+    monkeypatch.setattr(free_memory, "free_memory", lambda device: free["bytes"] - graphs.kept * own)
     own, again = 0, []
 
     def gradient() -> Tensor:
-        scores = stitch(image, windows, network.variants(), lambda: 1, graphs, lambda: again.append(1))
+        scores = stitch(image, windows, network.variants(), lambda: 1, Spared(graphs, again=lambda: again.append(1)))
         return torch.autograd.grad(scores.square().sum(), image)[0]
 
     first = gradient()
@@ -214,8 +216,8 @@ def test_passes_count_windows_that_are_run_again_and_saving_memory_keeps_no_grap
 def test_where_memory_runs_out_kept_graphs_are_given_up_first() -> None:
     way = Execution(2, torch.device("cpu"), graphs=KeptGraphs(kept=3))
     notes = [way.climb_down(Hungry(1)) for _ in range(2)]
-    assert notes == [
-        "Memory ran out; going on with no window's graph kept", "Memory ran out; going on with 1 window at a time"
+    assert [note and note.removeprefix("Memory ran out; going on with ") for note in notes] == [
+        "nothing of the windows kept between passes", "1 window at a time"
     ]  # fmt: skip
     assert not way.graphs.on
 
