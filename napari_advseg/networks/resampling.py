@@ -7,13 +7,15 @@ scikit-image or torch sees the same numbers here.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
+
+from .boxes import box_above
 
 Order = Literal[0, 1, 3]
 Alignment = Literal["edges", "first_voxel"]
@@ -52,14 +54,47 @@ def axis_matrix(
 
 
 def apply_matrices(tensor: Tensor, matrices: tuple[NDArray[np.float32], ...]) -> Tensor:
-    """Apply one (want, have) matrix to each of the last axes of ``tensor``."""
-    first = tensor.ndim - len(matrices)
+    """Apply one (want, have) matrix to each of the last three axes of ``tensor``, (a, b, c) or (n, a, b, c)."""
+    if tensor.ndim == 3:
+        return apply_matrices(tensor[None], matrices)[0]
+    result: Tensor = _Applied.apply(tensor, matrices)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Applied(torch.autograd.Function):
+    """The gradient of an attack is nothing beyond a box, and a box of it is quicker to take back than all."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, matrices: tuple[NDArray[np.float32], ...]) -> Tensor:
+        ctx.matrices, ctx.shape = matrices, tensor.shape
+        return _product(tensor, matrices)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        gradient = gradients[0]
+        result = gradient.new_zeros(ctx.shape)
+        box = box_above(gradient, 0.0)
+        if box is not None:
+            rows = [matrix[part] for matrix, part in zip(ctx.matrices, box, strict=True)]
+            columns = [_columns(some) for some in rows]
+            turned = tuple(some[:, part].T for some, part in zip(rows, columns, strict=True))
+            result[(slice(None), *columns)] = _product(gradient[(slice(None), *box)], turned)
+        return result, None
+
+
+def _columns(rows: NDArray[np.float32]) -> slice:
+    """The columns outside of which all is 0."""
+    used = np.flatnonzero(rows.any(0))
+    return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
+
+
+def _product(tensor: Tensor, matrices: tuple[NDArray[np.float32], ...]) -> Tensor:
     # Shrinking axes first keeps what lies between small.
-    order = sorted(range(len(matrices)), key=lambda axis: matrices[axis].shape[0] / matrices[axis].shape[1])
+    order = sorted(range(3), key=lambda axis: matrices[axis].shape[0] / max(1, matrices[axis].shape[1]))
     for axis in order:
         matrix = matrices[axis]
         if matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(len(matrix), dtype=np.float32)):
             continue
-        weights = torch.from_numpy(matrix).to(tensor.device, tensor.dtype)
-        tensor = (tensor.movedim(first + axis, -1) @ weights.T).movedim(-1, first + axis)
+        weights = torch.from_numpy(np.ascontiguousarray(matrix)).to(tensor.device, tensor.dtype)
+        tensor = (tensor.movedim(1 + axis, -1) @ weights.T).movedim(-1, 1 + axis)
     return tensor

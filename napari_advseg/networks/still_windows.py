@@ -7,17 +7,15 @@ sum is then taken in another order, which moves scores by some ten-millionths of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from .boxes import Box, box_around, hull, meet
 from .free_memory import fits
 from .windows import Windows
 
 _FEWEST = 1 / 8  # of all windows: below, keeping their part does not pay
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass
@@ -55,12 +53,12 @@ class StillWindows:
         same = (windows.shape, windows.size, windows.starts) == (
             self._plan.shape, self._plan.size, self._plan.starts
         )  # fmt: skip
-        box = _hull(_where(image.detach() != self._first), self._box) if same else None
+        box = hull(box_around(image.detach() != self._first), self._box) if same else None
         if not same or box is None:
             return [], every, None
         if box != self._box:
             self._box, self._part = box, None
-        moving = [index for index in every if _meet(windows.slices(index), box)]
+        moving = [index for index in every if meet(windows.slices(index), box)]
         still = sorted(set(every) - set(moving))
         if len(still) < _FEWEST * len(every):
             self.end()
@@ -73,25 +71,3 @@ class StillWindows:
             self._part = part.clone()
         else:
             self.end()
-
-
-def _where(differs: Tensor) -> Box | None:
-    """The box around what is True in (a, b, c); None where nothing is."""
-    box = []
-    for axis in range(3):
-        hit = differs.amax([other for other in range(3) if other != axis]).nonzero().flatten()
-        if len(hit) == 0:
-            return None
-        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return box[0], box[1], box[2]
-
-
-def _hull(one: Box | None, other: Box | None) -> Box | None:
-    if one is None or other is None:
-        return one or other
-    a, b, c = (slice(min(p.start, q.start), max(p.stop, q.stop)) for p, q in zip(one, other, strict=True))
-    return a, b, c
-
-
-def _meet(one: Sequence[slice], other: Sequence[slice]) -> bool:
-    return all(p.start < q.stop and q.start < p.stop for p, q in zip(one, other, strict=True))

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .boxes import Box, box_above, meet
 from .kept_graphs import KeptGraphs
 from .still_windows import StillWindows
 from .windows import Windows
@@ -23,7 +24,6 @@ from .windows import Windows
 _NEGLIGIBLE = 1e-6  # of the squared gradient
 _TINY = 1e-7  # of the largest entry; two hundred million of these are still negligible
 
-Box = tuple[slice, slice, slice]
 Variant = Callable[[Tensor, Sequence[int]], Tensor]
 """(window, *size) and the windows' indices -> (window, class, *size): one fold of an ensemble, one mirroring."""
 
@@ -152,17 +152,10 @@ class _Stitched(torch.autograd.Function):
 
 
 def _where(gradient: Tensor) -> Box:
-    """The box outside of which every entry is below a ten-millionth of the largest."""
+    """The box outside of which every entry is at most a ten-millionth of the largest; all where there is no entry."""
     least = _TINY * float(max(gradient.max(), -gradient.min()))
-    box = [slice(0, n) for n in gradient.shape[1:]]
-    for axis in range(3):
-        seen = gradient[(slice(None), *box)]
-        others = tuple(other for other in range(4) if other != axis + 1)
-        hit = torch.maximum(seen.amax(others), -seen.amin(others)).gt(least).nonzero().flatten()
-        if len(hit) == 0:
-            return box[0], box[1], box[2]
-        box[axis] = slice(int(hit[0]), int(hit[-1]) + 1)
-    return box[0], box[1], box[2]
+    a, b, c = gradient.shape[1:]
+    return box_above(gradient, least) or (slice(0, a), slice(0, b), slice(0, c))
 
 
 def _seen(share: Tensor, box: Box, window: Box) -> Tensor:
@@ -180,11 +173,7 @@ def _busy(share: Tensor, box: Box, windows: Windows) -> list[int]:
     """The windows that hold all but a millionth of the gradient's energy, in their order."""
     squared = windows.weight.to(share.device, share.dtype).square()
     energy = share.square().sum(0, keepdim=True)
-    near = [
-        index
-        for index in range(len(windows.starts))
-        if all(a.start < b.stop and b.start < a.stop for a, b in zip(box, windows.slices(index), strict=True))
-    ]
+    near = [index for index in range(len(windows.starts)) if meet(box, windows.slices(index))]
     if not near:
         return []
     held = torch.stack([(_seen(energy, box, windows.slices(index))[0] * squared).sum() for index in near])

@@ -91,7 +91,9 @@ def test_still_windows_run_once_and_are_forgotten_at_the_end() -> None:
 @pytest.mark.parametrize("hinders", ["the whole changes", "it is random", "memory is to be saved", "no memory"])
 def test_all_windows_run_where(hinders: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = Dropping() if hinders == "it is random" else SmallConv(3)
-    network, calls = counted(module, **({"intensity": {"rule": "image_zscore"}} if hinders == "the whole changes" else {}))
+    network, calls = counted(
+        module, **({"intensity": {"rule": "image_zscore"}} if hinders == "the whole changes" else {})
+    )
     network.execution.checkpointing = hinders == "memory is to be saved"
     if hinders == "no memory":
         monkeypatch.setattr(free_memory, "free_memory", lambda device: 1000)
