@@ -66,6 +66,8 @@ class Execution:
         """Save memory from the start; what was climbed down to before stays."""
         self.checkpointing |= checkpointing
         self.half |= half
+        if checkpointing:
+            self.still.give_up()
 
     def precision(self, image: Tensor) -> AbstractContextManager[Any]:
         """Autocast where half precision is on and ``image`` wants a gradient: bfloat16 where the device has it, because it
@@ -82,10 +84,10 @@ class Execution:
 
     def spared(self, image: Tensor, again: Callable[[], object], *, repeats: bool) -> Spared:
         """What need not be run: no graph is kept where memory is to be saved or in half precision, whose passes measure
-        nothing; all windows run where memory is to be saved, and of a network that does not repeat itself."""
+        nothing; all windows run of a network that does not repeat itself."""
         nothing = Spared(again=again)
-        graphs = nothing.graphs if self.checkpointing or self.half_for(image) else self.graphs
-        return Spared(graphs, self.still if repeats and not self.checkpointing else nothing.still, again)
+        saving = self.checkpointing or self.half_for(image) or not (image.requires_grad and torch.is_grad_enabled())
+        return Spared(nothing.graphs if saving else self.graphs, self.still if repeats else nothing.still, again)
 
     @contextmanager
     def halved(self, half: bool) -> Iterator[None]:
@@ -98,10 +100,9 @@ class Execution:
 
     def climb_down(self, module: nn.Module) -> str | None:
         """Take the next step down; the line to show, None where there is no further one."""
-        keeping = self.graphs.kept or self.still.holds
-        self.graphs.on, self.graphs.kept = False, 0
-        self.still.end()
-        if keeping:
+        if self.graphs.kept or self.still.holds:
+            self.graphs.on, self.graphs.kept = False, 0
+            self.still.give_up()
             note = "nothing of the windows kept between passes"
         elif self.batch > 1:
             self.batch = max(1, self.batch // 2)

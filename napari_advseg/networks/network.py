@@ -145,8 +145,8 @@ class SegmentationNetwork:
 
     def run(self, image: Tensor, windows: Windows) -> Tensor:
         """(a, b, c) network input -> (class, a, b, c), whatever the module gives: logits or probabilities."""
-        alone = self.random and not windows.whole  # a window draws the same numbers there and back
         variants = self.variants()
+        alone = self.random and not keeps_graph(windows, variants)  # a window draws the same numbers there and back
         self.execution.rough = self.execution.half_for(image) and keeps_graph(windows, variants)
 
         def again() -> None:

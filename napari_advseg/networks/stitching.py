@@ -30,7 +30,7 @@ Variant = Callable[[Tensor, Sequence[int]], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Spared:
-    """What spares windows' runs, nothing by default; ``again`` is called on the way back where some have to be run again."""
+    """What spares windows' runs, nothing by default; ``again`` is called on the way back for the windows that count there."""
 
     graphs: KeptGraphs = field(default_factory=lambda: KeptGraphs(on=False))
     still: StillWindows = field(default_factory=StillWindows)
@@ -83,71 +83,71 @@ class _Stitched(torch.autograd.Function):
         total = torch.zeros(windows.shape, device=image.device, dtype=image.dtype)
         for index in range(len(windows.starts)):
             total[windows.slices(index)] += weight
-        kept: list[tuple[list[int], Tensor, Tensor]] = []
+        kept: dict[int, tuple[Tensor, list[Tensor]]] = {}  # by the batch's first window
         spared.graphs.begin()
 
-        def added(indices: Sequence[int], stitched: Tensor | None) -> Tensor | None:
-            for some in _batches(indices, batch):
+        def added(batches: list[list[int]], stitched: Tensor | None) -> Tensor | None:
+            for some in batches:
                 cut = _cut(image, windows, some)
                 keep = ctx.needs_input_grad[0] and spared.graphs.keep(windows, some, len(variants), image.device)
                 with torch.set_grad_enabled(keep):
-                    answer = sum(run(cut.requires_grad_(keep), some) for run in variants)
-                assert isinstance(answer, Tensor)
+                    answers = [run(cut.requires_grad_(keep), some) for run in variants]
                 if keep:
-                    kept.append((some, cut, answer))
-                    answer = answer.detach()
+                    kept[some[0]] = cut, answers
+                answer = sum(one.detach() for one in answers)
+                assert isinstance(answer, Tensor)
                 if stitched is None:
                     stitched = torch.zeros(answer.shape[1], *windows.shape, device=image.device, dtype=image.dtype)
                 for row, index in enumerate(some):
                     stitched[(slice(None), *windows.slices(index))] += answer[row] * weight
             return stitched
 
-        still, moving, part = spared.still.split(image, windows)
-        if part is not None:
-            stitched: Tensor | None = part.clone()
-        elif (stitched := added(still, None)) is not None:
-            spared.still.take(stitched)
-        stitched = added(moving, stitched)
+        # The still ones come first, whether or not their part can be kept: the sum is the same to the last bit.
+        still, moving, known = spared.still.split(image, windows)
+        batches = _batches(still, batch), _batches(moving, batch)
+        if known is not None and known.part is not None:
+            stitched: Tensor | None = known.part.clone()
+        elif (stitched := added(batches[0], None)) is not None and known is not None:
+            spared.still.take(known, stitched)
+        stitched = added(batches[1], stitched)
         assert stitched is not None
         total *= len(variants)
         stitched /= total
         ctx.save_for_backward(image, total)
-        ctx.windows, ctx.variants, ctx.batch, ctx.spared, ctx.kept = windows, variants, batch, spared, kept
+        ctx.windows, ctx.variants, ctx.batches = windows, variants, [*batches[0], *batches[1]]
+        ctx.spared, ctx.kept = spared, kept
         return stitched
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         image, total = ctx.saved_tensors
-        windows: Windows = ctx.windows
+        windows, graphs = ctx.windows, ctx.spared.graphs
         weight = windows.weight.to(image.device, image.dtype)
         wanted = torch.zeros_like(image)
         box = _where(gradients[0])  # all that follows costs what the organs measure, not what the CT does
         share = gradients[0][(slice(None), *box)] / total[box]
         busy = _busy(share, box, windows)
-
-        def push(some: Sequence[int], cut: Tensor, answer: Tensor) -> None:
+        if busy:  # counted where graphs were kept, too: figures say nothing of a computer's memory
+            ctx.spared.again()
+        for batch in ctx.batches:  # as on the way there: kept or run again, the gradient is the same to the last bit
+            some = [index for index in batch if index in busy]
+            cut, answers = ctx.kept.pop(batch[0], (None, []))  # a graph can be gone through once
+            if not some:
+                continue
             pull = torch.stack([_seen(share, box, windows.slices(index)) * weight for index in some])
             peak = pull.abs().max().clamp_min(1e-30)  # half precision loses what is much smaller than 1
-            (gradient,) = torch.autograd.grad(answer, cut, pull / peak)
-            for row, index in enumerate(some):
-                wanted[windows.slices(index)] += gradient[row] * peak
-
-        done: set[int] = set()
-        while ctx.kept:  # each can be gone through once
-            some, cut, answer = ctx.kept.pop()
-            if not set(some).isdisjoint(busy):
-                push(some, cut, answer)
-                done.update(some)
-        missing = [index for index in busy if index not in done]
-        if missing:
-            ctx.spared.again()
-        for some in _batches(missing, ctx.batch):
-            for run in ctx.variants:
-                cut = _cut(image, windows, some).requires_grad_()
-                with torch.enable_grad(), ctx.spared.graphs.watched(windows, some):
-                    answer = run(cut, some)
-                push(some, cut, answer)
-        ctx.spared.graphs.saw(windows, busy)
+            for number, run in enumerate(ctx.variants):
+                if answers and some == batch:
+                    (gradient,) = torch.autograd.grad(answers[number], cut, pull / peak)
+                else:
+                    with torch.enable_grad(), graphs.watched(windows, some) as count:
+                        again = _cut(image, windows, some).requires_grad_()
+                        answer = run(again, some)
+                        count(again, answer)
+                    (gradient,) = torch.autograd.grad(answer, again, pull / peak)
+                for row, index in enumerate(some):
+                    wanted[windows.slices(index)] += gradient[row] * peak
+        graphs.saw(windows, busy)
         return wanted, None, None, None, None
 
 
