@@ -90,12 +90,16 @@ class _Stitched(torch.autograd.Function):
             for some in batches:
                 cut = _cut(image, windows, some)
                 keep = ctx.needs_input_grad[0] and spared.graphs.keep(windows, some, len(variants), image.device)
-                with torch.set_grad_enabled(keep):
-                    answers = [run(cut.requires_grad_(keep), some) for run in variants]
+                answers: list[Tensor] = []
+                answer: Tensor | None = None
+                for run in variants:
+                    with torch.set_grad_enabled(keep):
+                        one = run(cut.requires_grad_(keep), some)
+                    answers += [one] * keep
+                    answer = one.detach() if answer is None else answer + one.detach()
+                assert answer is not None
                 if keep:
                     kept[some[0]] = cut, answers
-                answer = sum(one.detach() for one in answers)
-                assert isinstance(answer, Tensor)
                 if stitched is None:
                     stitched = torch.zeros(answer.shape[1], *windows.shape, device=image.device, dtype=image.dtype)
                 for row, index in enumerate(some):
