@@ -11,6 +11,7 @@ _DECAY = 0.5  # of what does not help, per step
 _EXPONENT = 0.85  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
 _SETTLED = 0.03  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
+_RISING = 0.01  # of the drop, from one step to the next
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
 _BEGUN = 0.1  # of the drop: below, a network that hardly answers yet needs longer steps, not shorter ones
@@ -97,10 +98,19 @@ class Promising:
         self.leader: Measured | None = None
         self._size = float("inf")
         self._waited = 0
+        self._highest = 0.0
+
+    @property
+    def reached(self) -> bool:
+        """Whether a step has cost about what is wanted."""
+        return self._highest >= _THERE * self._drop
 
     def settled(self, measured: Measured) -> bool:
-        """Take a step's measurement in; whether further steps promise no smaller change."""
+        """Take a step's measurement in; whether further steps promise no smaller change, nor, short of the drop, a larger
+        one."""
         helped = alike = False
+        rising = not self.reached and measured.drop >= self._highest + _RISING * self._drop
+        self._highest = max(self._highest, measured.drop)
         if _NEAR[0] * self._drop <= measured.drop <= _NEAR[1] * self._drop:
             size = measured.size * (self._drop / measured.drop) ** (1 / _GROWS_WITH)
             helped = size < (1 - _SETTLED) * self._size
@@ -109,5 +119,5 @@ class Promising:
             if size < self._size:
                 self.leader, self._size = measured, size
         if self.leader is not None:
-            self._waited = 0 if helped else self._waited + 1
+            self._waited = 0 if helped or rising else self._waited + 1
         return alike or self._waited > _PATIENCE

@@ -235,7 +235,7 @@ class _Run:
         """The strength path through a change, the most promising one by default, and its first crossing of the target, in at
         most ``most`` forward passes; a change that falls short is first multiplied by ``stronger``, by default by what
         is missing."""
-        strongest = strongest or self.promising.leader or self.best
+        strongest = strongest or (self.promising.leader if self.promising.reached else None) or self.best
         assert strongest is not None
         parameters = strongest.parameters
         self._planned = self._spent + 6

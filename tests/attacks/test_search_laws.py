@@ -116,12 +116,28 @@ def test_a_change_that_costs_too_much_is_taken_back_where_the_promising_one_stay
 
     target = LawTarget(law)
     result, told = finish(search(target.as_target, SearchSettings(0.3), target.reference, CancelToken()))
-    assert target.stepped[-1] > 0.47
-    assert float(result.parameters) == pytest.approx(target.stepped[-1])
+    beyond = [parameter for parameter in target.stepped if parameter > 0.47]
+    assert float(result.parameters) == pytest.approx(min(beyond))
     assert abs(result.achieved_drop - 0.3) <= 0.0025
-    assert result.strength == pytest.approx(0.3 / (0.57 * target.stepped[-1]), abs=0.01)
+    assert result.strength == pytest.approx(0.3 / (0.57 * min(beyond)), abs=0.01)
     assert [one.text for one in told].count("Making it a little stronger") == 3
     assert told[-1].text == "Setting the strength"
+
+
+def test_short_of_the_target_steps_go_on_while_they_rise() -> None:
+    """Each costs a little more and is much larger, so that none promises a smaller change."""
+    drops = (0.0, 0.1, 0.2, 0.26, 0.263, 0.267, 0.271, 0.275, 0.279, 0.283, 0.287, 0.291, 0.295)
+    growing = (1.5**number for number in count())
+    assert len(descent(LawTarget(scripted(*drops, sizes=growing)), 0.3)) == 14
+    stuck = (0.0, 0.1, 0.2, 0.26, *[0.26] * 9)
+    assert len(descent(LawTarget(scripted(*stuck, sizes=(1.5**number for number in count()))), 0.3)) < 8
+
+
+def test_where_no_step_cost_enough_the_costliest_is_made_stronger_not_the_one_that_promised_to_be_small() -> None:
+    sizes = iter([1.0, 1.0, 0.5, *[3.0] * 40])
+    target = LawTarget(scripted(0.0, 0.1, 0.26, 0.28, 0.26, sizes=sizes))
+    finish(search(target.as_target, SearchSettings(0.3), target.reference, CancelToken()))
+    assert target.tried[0] == (pytest.approx(target.stepped[3] * 0.3 / 0.28), 1.0)
 
 
 def test_anything_up_to_the_clean_dice_may_be_asked_for() -> None:
