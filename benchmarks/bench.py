@@ -60,7 +60,7 @@ def stages(work: Path, full: bool, real: tuple[str, ...], verify: Path | None) -
         Stage("What do others make of the same CTs?", "peers.py", (*own, *peers), ()),
         Stage("Can a model observer see it?", "observer.py", own, (ROOT / "docs" / "benchmarks.md",)),
         Stage("What does it cost?", "cost.py", (*own, *given)),
-        Stage("Are there quicker ways?", "ways.py", own),
+        Stage("Are there quicker ways?", "ways.py", (*own, *(() if full else ("--turns", "2")))),
         Stage("How does it grow?", "growth.py", (*own, *(("--full",) if full else ()))),
         Stage("How soon is it there?", "start.py", own),
     ]
