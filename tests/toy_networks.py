@@ -44,6 +44,20 @@ class SmallConv(nn.Module):
         return self.second(torch.tanh(self.first(hu / 100)))
 
 
+class Hungry(nn.Module):
+    """Runs out of memory for more than ``most`` windows at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.inner, self.most = SmallConv(3), most
+        self.convs = nn.Sequential(nn.Conv3d(3, 3, 1), nn.ReLU())
+
+    def forward(self, image: Tensor) -> Tensor:
+        if len(image) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self.convs(self.inner(image))
+
+
 def threshold_network(at: float = 50.0, dimensions: int = 3) -> SegmentationNetwork:
     return network_from_module(Threshold(at), CARD.model_copy(update={"dimensions": dimensions}), device="cpu")
 

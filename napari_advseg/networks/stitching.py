@@ -95,7 +95,8 @@ class _Stitched(torch.autograd.Function):
                 for run in variants:
                     with torch.set_grad_enabled(keep):
                         one = run(cut.requires_grad_(keep), some)
-                    answers += [one] * keep
+                    if keep:
+                        answers.append(one)
                     answer = one.detach() if answer is None else answer + one.detach()
                 assert answer is not None
                 if keep:

@@ -110,9 +110,8 @@ def _cubic(padded: Tensor, positions: Tensor, sizes: Sequence[int]) -> Tensor:
         at = torch.where(at > n - 1, period - at, at) if n > 1 else at * 0
         whole = at.detach().floor()
         far, near = at - whole, 1 - (at - whole)
-        second = (
-            (3 - 2 * far) * far + 3
-        ) * far / 6 + 1 / 6  # weight of the two coefficients beyond, and of the two before
+        # The weights of the two coefficients beyond, together, and of the two before.
+        second = ((3 - 2 * far) * far + 3) * far / 6 + 1 / 6
         first = 1 - second
         scale = 2 / (n + 2)
         places.append(
