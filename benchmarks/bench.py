@@ -60,7 +60,7 @@ def stages(work: Path, full: bool, real: tuple[str, ...], verify: Path | None) -
         Stage("What do others make of the same CTs?", "peers.py", (*own, *peers), ()),
         Stage("Can a model observer see it?", "observer.py", own, (ROOT / "docs" / "benchmarks.md",)),
         Stage("What does it cost?", "cost.py", (*own, *given)),
-        Stage("Are there quicker ways?", "ways.py", (*own, *(() if full else ("--turns", "2")))),
+        *([Stage("Are there quicker ways?", "ways.py", own)] if full else []),
         Stage("How does it grow?", "growth.py", (*own, *(("--full",) if full else ()))),
         Stage("How soon is it there?", "start.py", own),
     ]
@@ -88,7 +88,11 @@ def run(stage: Stage, docs: bool) -> tuple[bool, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("bench_out"))
-    parser.add_argument("--full", action="store_true", help="all peers, volumes up to 512 x 512 x 600, and the real CT")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="all peers, other ways to run the network, volumes up to 512 x 512 x 600, and the real CT",
+    )
     parser.add_argument("--real", nargs=3, default=(), metavar=("CT", "LABELS", "JSON"))
     parser.add_argument("--docs", action="store_true", help="put the tables into the pages")
     parser.add_argument("--verify", type=Path, help="a checker that every bundle is given to")

@@ -23,7 +23,7 @@ from cost import timed
 from drops import machine
 from measured import put
 from rows import Row, Rows
-from step_cases import StepCase, fixed_3d, shipped_2d, step_inputs, wide_2d
+from step_cases import StepCase, fixed_3d, shipped_2d, step_inputs, wide_2d, windowed
 from torch import nn
 
 from napari_advseg.networks.network import first_output
@@ -34,6 +34,9 @@ CASES: dict[str, Callable[[], StepCase]] = {
     "2-D, `phantom2d`, 20 slices of 112 x 144": shipped_2d,
     "2-D, U-Net of 32 to 512 channels, the same slices": wide_2d,
     "3-D, `abdomen8`'s layers, 144 x 144 x 144 at once": fixed_3d,
+    "3-D, U-Net of 32 to 320 channels, 96 x 96 x 96 at once": lambda: windowed(
+        (96, 96, 96), (96, 96, 96), (32, 64, 128, 256, 320)
+    ),
 }
 
 
