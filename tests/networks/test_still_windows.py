@@ -44,11 +44,18 @@ def box_of(place: tuple[float, float, float]) -> Box:
 def test_whatever_changes_the_scores_are_those_of_all_windows(
     places: list[tuple[float, float, float]], tiling: str, mirrored: bool
 ) -> None:
-    network, _ = counted(SmallConv(3), tiling=tiling, mirror_axes=(1,) if mirrored else ())
+    network, calls = counted(SmallConv(3), tiling=tiling, mirror_axes=(1,) if mirrored else ())
     placed, hu = network.on(GRID), torch.randn(GRID.shape)
+    every = len(plan_windows(network.card, GRID.shape).starts) * (2 if mirrored else 1)
     weight = torch.randn(3, *GRID.shape)
     with network.remembering():
         placed.scores(hu)
+        for _ in range(2):  # the second time what lies beyond need not run
+            hu = hu.clone()
+            hu[box_of(places[0])] += 1.0
+            calls.clear()
+            placed.scores(hu)
+        assert 0 < sum(calls) < every
         for place in places:
             hu = hu.clone()
             hu[box_of(place)] += 1.0
