@@ -13,6 +13,7 @@ _SETTLED = 0.03  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _RISING = 0.01  # of the drop, from one step to the next
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
+_LONG_PATIENCE = 4  # of a thorough search
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
 _BEGUN = 0.1  # of the drop: below, a network that hardly answers yet needs longer steps, not shorter ones
 _KEPT = 0.25  # of what a step promised: one that keeps less was too long
@@ -91,10 +92,16 @@ class Promising:
     """The change that promises to be the smallest once its strength is set to the drop.
 
     Measured steps lie on both sides of the target: each is judged by the size that it would have at the target.
+
+    Parameters
+    ----------
+    thorough
+        Whether any smaller change is worth further steps, and a few that bring none are no reason to end.
     """
 
-    def __init__(self, drop: float) -> None:
+    def __init__(self, drop: float, thorough: bool = False) -> None:
         self._drop = drop
+        self._settled, self._patience = (0.0, _LONG_PATIENCE) if thorough else (_SETTLED, _PATIENCE)
         self.leader: Measured | None = None
         self._size = float("inf")
         self._waited = 0
@@ -113,11 +120,11 @@ class Promising:
         self._highest = max(self._highest, measured.drop)
         if _NEAR[0] * self._drop <= measured.drop <= _NEAR[1] * self._drop:
             size = measured.size * (self._drop / measured.drop) ** (1 / _GROWS_WITH)
-            helped = size < (1 - _SETTLED) * self._size
+            helped = size < (1 - self._settled) * self._size
             # Short of the target, steps that are alike may still be on their way to it.
-            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + _SETTLED) * self._size
+            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + self._settled) * self._size
             if size < self._size:
                 self.leader, self._size = measured, size
         if self.leader is not None:
             self._waited = 0 if helped or rising else self._waited + 1
-        return alike or self._waited > _PATIENCE
+        return alike or self._waited > self._patience

@@ -90,6 +90,8 @@ class AttackResult:
         Where it was computed, where that is not the device of the case's network; "" where it is.
     half
         Whether gradients came in half precision; all that was measured did not.
+    thorough
+        Whether the search went on for a smaller change.
     """
 
     ct: Volume
@@ -118,6 +120,7 @@ class AttackResult:
     repeats: Repeats | None = None
     device: str = ""
     half: bool = False
+    thorough: bool = False
 
     @property
     def achieved_drop(self) -> float:

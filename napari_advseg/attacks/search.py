@@ -46,13 +46,20 @@ class SearchSettings:
     drop, tolerance
         Dice points of 1.
     steps
-        Most gradient steps, one forward and one backward pass each.
+        Most gradient steps, one forward and one backward pass each; twice as many where the search is thorough.
+    thorough
+        Go on for a smaller change where further steps promise little.
     """
 
     drop: float
     tolerance: float = 0.01
     steps: int = 14
     seed: int = 0
+    thorough: bool = False
+
+    @property
+    def most_steps(self) -> int:
+        return self.steps * 2 if self.thorough else self.steps
 
 
 def search(
@@ -167,12 +174,12 @@ class _Run:
         self._clean_labels, self._on_better = clean_labels, on_better
         self.best: Measured | None = None
         self._above: Measured | None = None  # at full strength
-        self.promising = Promising(settings.drop)
+        self.promising = Promising(settings.drop, settings.thorough)
         self._on_path: list[tuple[Tensor, float, float]] = []  # parameters, strength, drop
         self.meter = CostMeter(target.placed.network.passes)
         self._ascent = Ascent(target)
         self._started = time.monotonic()
-        self._planned = settings.steps * 2 + 8  # in forward passes, a step counting as two
+        self._planned = settings.most_steps * 2 + 8  # in forward passes, a step counting as two
         self._spent, self._half = 0, False
         self._told = len(target.placed.network.execution.notes)
 
@@ -183,7 +190,7 @@ class _Run:
         reach = settings.drop / _STEPS_TO_TARGET
         aim = settings.drop
         climb = Climb(settings.drop)
-        for step in range(settings.steps):
+        for step in range(settings.most_steps):
             yield self._progress("Looking for the weak spots" if step == 0 else "Synthesising the change", 2)
             measured, gradient = target.measure_with_gradient(parameters)
             self._half |= target.placed.network.execution.half
@@ -192,7 +199,7 @@ class _Run:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
             if self.promising.settled(measured):
                 break
-            if step == settings.steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
+            if step == settings.most_steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
                 break
             if abs(settings.drop - measured.drop) < reach / 2:  # decay's curvature leaves a small lasting shortfall
                 aim = float(
@@ -310,6 +317,7 @@ class _Run:
             seed=self.settings.seed,
             stopped=stopped,
             half=self._half,
+            thorough=self.settings.thorough,
         )
 
     def _path_of(self, best: Measured) -> tuple[PathPoint, ...]:

@@ -33,6 +33,7 @@ def attack(
     deformation: bool = True,
     appearance: bool = True,
     interpolation: Literal["bspline", "linear"] = "bspline",
+    thorough: bool = False,
     attacker: str | Path = "search",
     generated: Literal["alone", "strength", "start"] = "strength",
     device: str = "auto",
@@ -62,6 +63,8 @@ def attack(
         Names; all that can be scored by default.
     max_displacement_mm, max_hu, jacobian
         The budget: mm (None: 5 in 3-D, 3 in the plane), HU, and the range of the Jacobian determinants.
+    thorough
+        Search on for a smaller change, with up to four times the passes.
     attacker, generated
         "search", or the name ("phantom2d") or folder of a learned attacker, and what is done with its change; see
         :class:`AttackRequest`.
@@ -120,6 +123,7 @@ def attack(
             deformation=deformation,
             appearance=appearance,
             interpolation=interpolation,
+            thorough=thorough,
             attacker=str(attacker),
             generated=generated,
             seed=seed,

@@ -87,6 +87,7 @@ def _result(bundle: Bundle, ct: Volume, parameters: Tensor, synthesis: Synthesis
         note=record.get("attacker_note", ""),
         repeats=None if not repeats else Repeats(tuple(repeats["drops"])),
         half=bool(record.get("half_precision", False)),
+        thorough=bool(record.get("thorough", False)),
     )
 
 

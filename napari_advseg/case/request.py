@@ -81,6 +81,8 @@ class AttackRequest(BaseModel):
         Greatest intensity change, HU.
     jacobian
         Range of the one-sided Jacobian determinants.
+    thorough
+        Let the search go on for a smaller change, with up to four times the passes; a learned attacker's change is as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +98,7 @@ class AttackRequest(BaseModel):
     deformation: bool = True
     appearance: bool = True
     interpolation: Literal["bspline", "linear"] = "bspline"
+    thorough: bool = False
     seed: int = Field(0, ge=0, lt=2**63)
 
     def budget(self, dimensions: int) -> Budget:

@@ -86,7 +86,7 @@ def attack_case(
         Stopped before anything was measured.
     """
     target = make_target(case, request)
-    settings = SearchSettings(request.drop, request.tolerance, seed=request.seed)
+    settings = SearchSettings(request.drop, request.tolerance, seed=request.seed, thorough=request.thorough)
     tell: Callable[[Callable[[], AttackResult]], object] | None = None
     if on_better is not None:
         tell = lambda made: on_better(lambda: Finding(case, _with_clean_pass(made()), None))  # noqa: E731

@@ -25,6 +25,7 @@ from .options import (
     MaxHu,
     Mirroring,
     Organs,
+    Thorough,
     Tolerance,
     Trust,
     WhereToChange,
@@ -72,6 +73,7 @@ def cohort(
     deformation: Deformation = True,
     appearance: Appearance = True,
     interpolation: Interpolation = "bspline",
+    thorough: Thorough = False,
     device: Device = "auto",
     trust: Trust = False,
     mirroring: Mirroring = True,
@@ -86,7 +88,7 @@ def cohort(
     attacks = _attacks(
         drop or [0.3], seed or [0], attacker or ["search"], generated=generated, organs=names(organs),
         max_displacement_mm=max_displacement_mm, max_hu=max_hu, tolerance=tolerance, deformation=deformation,
-        appearance=appearance, interpolation=interpolation,
+        appearance=appearance, interpolation=interpolation, thorough=thorough,
     )  # fmt: skip
     source = place_of_list(cases) if is_work_folder(cases) else cases
     listed = read_cases(source)

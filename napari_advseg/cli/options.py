@@ -40,6 +40,9 @@ Tolerance = Annotated[float, typer.Option(help="How near the drop must come to c
 Deformation = Annotated[bool, typer.Option(help="Move the anatomy.")]
 Appearance = Annotated[bool, typer.Option(help="Change intensities.")]
 Interpolation = Annotated[str, typer.Option(help="bspline or linear.")]
+Thorough = Annotated[
+    bool, typer.Option("--thorough", help="Search on for a smaller change, with up to four times the passes of the network.")
+]
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -68,7 +68,10 @@ class AttackJob(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the job; the network's name and the place of the attacker, which may change, take no part."""
-        return digest(self.model_dump(mode="json", exclude={"network": True, "attack": {"attacker"}}))
+        content = self.model_dump(mode="json", exclude={"network": True, "attack": {"attacker"}})
+        if not self.attack.thorough:  # jobs from before there was such a thing are the same jobs
+            del content["attack"]["thorough"]
+        return digest(content)
 
 
 def digest(content: Any) -> str:

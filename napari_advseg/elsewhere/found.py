@@ -45,6 +45,7 @@ def message_of(finding: Finding) -> FoundMessage:
         sha256=volumes_sha256(finding.result),
         device=str(finding.case.network.device),
         half=result.half,
+        thorough=result.thorough,
     )
 
 
@@ -84,6 +85,7 @@ def finding_of(found: FoundMessage, case: Case, synthesis: Synthesis) -> Finding
         repeats=None if found.repeats is None else Repeats(found.repeats),
         device=f"{found.device} of a Dask worker",
         half=found.half,
+        thorough=found.thorough,
     )
     return restored(
         Finding(case, result, None if found.evidence is None else Evidence(**found.evidence)), found.attacked_labels

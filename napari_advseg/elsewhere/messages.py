@@ -113,8 +113,8 @@ class FoundMessage(_Message):
         The fields of an :class:`Evidence`; None where it has not been measured.
     sha256
         Of the perturbed CT and of the moved reference, the volumes on which everything was measured.
-    device, half
-        Where it was computed, and whether gradients came in half precision.
+    device, half, thorough
+        Where it was computed, whether gradients came in half precision, and whether the search went on for a smaller change.
     """
 
     parameters: bytes
@@ -137,3 +137,4 @@ class FoundMessage(_Message):
     sha256: str
     device: str
     half: bool
+    thorough: bool

@@ -94,6 +94,7 @@ def result_record(result: AttackResult, evidence: Evidence, network: Segmentatio
         "seed": result.seed,
         "device": result.device or str(network.device),
         "half_precision": result.half,
+        "thorough": result.thorough,
         "versions": _versions(),
     }
 

@@ -104,6 +104,7 @@ class Claims(_Part):
     interpolation: Literal["bspline", "linear"]
     device: str = "cpu"
     half_precision: bool = False
+    thorough: bool = False
 
 
 class Told(Claims):

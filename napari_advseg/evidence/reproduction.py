@@ -79,6 +79,8 @@ def _settings(bundle: Bundle) -> list[str]:
         words.append("--no-deformation")
     if kind is not None and not kind.appearance:
         words.append("--no-appearance")
+    if record.get("thorough"):
+        words.append("--thorough")
     if record.get("half_precision"):
         words.append("--half")
     if record["network"].get("format") == "nnunet" and not record["network"].get("mirror_axes"):

@@ -1,4 +1,4 @@
-"""What the change may be: the fold of settings that have good defaults."""
+"""What the change may be, and how long it is searched for: the fold of settings that have good defaults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INTERPOLATION = {"cubic B-spline": "bspline", "linear": "linear"}
 
 
 class LimitsPanel(QWidget):
-    """The budget, the kinds of change, the interpolation, the seed and the tolerance."""
+    """The budget, the kinds of change, the interpolation, how thorough the search is, the seed and the tolerance."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,6 +33,8 @@ class LimitsPanel(QWidget):
         self.interpolation = QComboBox()
         self.interpolation.addItems(list(_INTERPOLATION))
         self.interpolation.setToolTip("Linear interpolation blurs noise, and that alone can attack a network")
+        self.thorough = QCheckBox("search on for a smaller change (thorough)")
+        self.thorough.setToolTip("Up to four times as long; a learned attacker's change stays as it is")
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("The same seed on the same device gives the same random control")
@@ -44,6 +46,7 @@ class LimitsPanel(QWidget):
         form.addRow(self.appearance)
         form.addRow("Largest change", self.max_hu)
         form.addRow("Interpolation", self.interpolation)
+        form.addRow(self.thorough)
         form.addRow("Tolerance", self.tolerance)
         form.addRow("Seed", self.seed)
         self.fold = Fold("Advanced", inner)
@@ -68,6 +71,7 @@ class LimitsPanel(QWidget):
             "deformation": self.deformation.isChecked(),
             "appearance": self.appearance.isChecked(),
             "interpolation": _INTERPOLATION[self.interpolation.currentText()],
+            "thorough": self.thorough.isChecked(),
             "tolerance": round(self.tolerance.value(), 4),
             "seed": self.seed.value(),
         }

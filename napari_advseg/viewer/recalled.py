@@ -216,5 +216,6 @@ def _asked(record: dict[str, Any]) -> AttackWish:
         max_hu=float(record["budget"]["max_hu"]),
         generated=generated if generated in ("alone", "strength", "start") else "strength",
         interpolation="linear" if record["interpolation"] == "linear" else "bspline",
+        thorough=bool(record.get("thorough", False)),
         seed=int(record["seed"]),
     )

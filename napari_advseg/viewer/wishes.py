@@ -78,6 +78,7 @@ class AttackWish:
     deformation: bool = True
     appearance: bool = True
     interpolation: Literal["bspline", "linear"] = "bspline"
+    thorough: bool = False
     seed: int = 0
     draws: int = 1
     compute: str = ""

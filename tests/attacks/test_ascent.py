@@ -85,6 +85,14 @@ def test_a_step_that_helps_gives_the_search_new_patience() -> None:
     assert told == [False, False, False, False, True]
 
 
+def test_a_thorough_search_takes_any_smaller_change_and_ends_after_five_steps_without() -> None:
+    promising = Promising(0.3, thorough=True)
+    told = [promising.settled(measured(0.3, size)) for size in (1.0, 1.0, 0.995, 1.1, 0.996, 1.0, 1.0, 1.0)]
+    assert told == [False] * 7 + [True]
+    assert promising.leader is not None
+    assert promising.leader.size == 0.995
+
+
 @pytest.mark.parametrize("drop", [0.0, 0.2, 0.25, 0.39, 0.9])
 def test_a_step_far_from_the_target_says_nothing_of_the_size_there(drop: float) -> None:
     promising = Promising(0.3)

@@ -17,7 +17,7 @@ from cohort.cohorts import run_queue, toy_cohort, toy_request
 from toy_networks import graded_ct
 
 from napari_advseg.case import AttackRequest
-from napari_advseg.cohort import CaseStatus, ListedCase, LockedError, WorkFolder, read_cases, write_table
+from napari_advseg.cohort import AttackJob, CaseStatus, ListedCase, LockedError, WorkFolder, read_cases, write_table
 from napari_advseg.cohort.anonymity import without_identity
 from napari_advseg.cohort.writing import write_text
 from napari_advseg.volume import write_image
@@ -50,6 +50,15 @@ def test_a_second_process_is_told_which_one_works_and_a_dead_one_is_in_nobodys_w
         with work.working():
             assert first_row(work, source).state == "new"
             assert json.loads((folder / "holder.json").read_text())["pid"] == os.getpid()
+
+
+def test_a_thorough_search_is_another_job_and_older_jobs_are_known_again() -> None:
+    """The first digest is that of the version before there were thorough searches: its results are not made again."""
+    before = "2b1624d12966d19eafb6b88a443a0aa2daf00578f7d61dc7e3f188514a9c8c75"
+    for thorough in (False, True):
+        attack = AttackRequest(thorough=thorough)
+        digest = AttackJob(network="n", network_sha256="0" * 64, attack=attack).digest
+        assert (digest == before) is not thorough
 
 
 def test_the_number_of_a_dead_process_that_another_one_has_now_does_not_count_as_running(tmp_path: Path) -> None:

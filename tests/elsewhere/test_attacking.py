@@ -84,7 +84,8 @@ def test_the_result_is_the_one_computed_here_and_volumes_travel_once(
 def test_another_rounding_here_fetches_what_was_measured(
     cluster: LocalCluster, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = finish(attack_case(case, QUICK, CancelToken()))
+    thorough = AttackRequest(drop=0.2, thorough=True)
+    here = finish(attack_case(case, thorough, CancelToken()))
     as_it_is = attacking.finding_of
 
     def otherwise(*given: Any) -> Finding:
@@ -94,7 +95,7 @@ def test_another_rounding_here_fetches_what_was_measured(
         return replace(finding, result=replace(result, perturbed=result.perturbed + 1, moved_reference=moved))
 
     monkeypatch.setattr(attacking, "finding_of", otherwise)
-    check_same(finish(steps_on(cluster, case, CancelToken())), here)
+    check_same(finish(steps_on(cluster, case, CancelToken(), thorough)), here)
 
 
 def test_a_learned_attacker_is_used_there(cluster: LocalCluster, case: Case, tmp_path: Any) -> None:

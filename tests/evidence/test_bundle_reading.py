@@ -71,6 +71,14 @@ def test_the_result_is_the_one_that_was_saved(phantom) -> None:
     assert torch.equal(control_parameters(result, 1), control_parameters(found, 1))
 
 
+def test_whether_the_search_was_thorough_is_kept(tmp_path: Path) -> None:
+    finding = toy_finding(max_hu=2.0)
+    for thorough in (False, True):
+        result = replace(finding.result, thorough=thorough)
+        bundle = read_bundle(save_finding(replace(finding, result=result), tmp_path / str(thorough)))
+        assert result_from_bundle(bundle, result.ct).thorough is thorough
+
+
 def test_a_mirrored_grid_comes_back_in_voxels(tmp_path: Path) -> None:
     finding = toy_finding(max_hu=2.0, direction=(-1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, -1.0, 0.0))
     bundle = read_bundle(save_finding(finding, tmp_path / "b"))

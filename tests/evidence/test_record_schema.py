@@ -89,5 +89,6 @@ def test_what_may_be_left_out_may() -> None:
     for key in ("repeats", "device", "versions"):
         record = {name: value for name, value in RECORD.items() if name != key}
         check_claims(record, Path("result.json"), Claims)
-    assert holds("half_precision", True)
-    assert not holds("half_precision", "yes")
+    for key in ("half_precision", "thorough"):
+        assert holds(key, True)
+        assert not holds(key, "yes")

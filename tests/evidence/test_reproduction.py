@@ -60,6 +60,7 @@ def test_an_attack_as_it_comes_needs_few_words(bundle: Bundle) -> None:
         ({"region": "2:9,3:20,4:21"}, "--region", "2:9,3:20,4:21"),
         ({"region": "0:12,0:24,0:23"}, "--region", "0:12,0:24,0:23"),
         ({"half_precision": True}, "--half", ""),
+        ({"thorough": True}, "--thorough", ""),
         ({"attacker": "generator", "generated": "start"}, "--generated", "start"),
         ({"attacker": "generator"}, "--attacker", "ATTACKER"),
         ({"seed": 7}, "--seed", "7"),

@@ -132,7 +132,7 @@ _RECORD = ("schema_version", "ct", "path", "sha256", "network", "name", "source"
            "voxels", "repeats", "drops", "mean", "standard_error", "control", "drop", "budget", "max_displacement_mm",
            "max_hu", "jacobian", "change", "mean_displacement_mm", "rms_hu", "min_jacobian", "max_jacobian", "noise_ratio",
            "ssim", "cost", "forward", "backward", "seconds", "peak_memory_mb", "strength", "strength_path", "region",
-           "attacker", "generated", "attacker_note", "interpolation", "seed", "device", "half_precision", "versions",
+           "attacker", "generated", "attacker_note", "interpolation", "seed", "device", "half_precision", "thorough", "versions",
            "null", "true", "false", "NaN", "Infinity", "1e999", "[]", "{}", '""', "-1", "0:12,0:12,0:12")  # fmt: skip
 _TABLE = ("case", "ct", "reference", "label_names", "series", "ct.nii.gz", "labels.nii.gz", "labels.json", ",", ";", "\t", "\n",
           '"', '""', "\r\n", '{"5": "liver"}', "..", "/")  # fmt: skip

@@ -52,9 +52,10 @@ def test_draws_have_seeds_that_follow_each_other(make_dock: MakeDock, qtbot: Any
     core = FakeCore()
     dock = make_dock(core)
     dock.limits.seed.setValue(6)
+    dock.limits.thorough.setChecked(True)
     run_draws(dock, qtbot, 4)
     assert [wish.seed for wish in core.attacked] == [6, 7, 8, 9]
-    assert {(wish.attacker, wish.draws) for wish in core.attacked} == {(LEARNED, 1)}
+    assert {(wish.attacker, wish.draws, wish.thorough) for wish in core.attacked} == {(LEARNED, 1, True)}
     assert len(dock.draws.tiles) == 4
 
 
