@@ -13,7 +13,8 @@ _SETTLED = 0.03  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _RISING = 0.01  # of the drop, from one step to the next
 _PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
-_LONG_PATIENCE = 4  # of a thorough search
+_LONG_PATIENCE = 4  # of a thorough search, and while the change lies askew
+_ASKEW = 0.35  # cosine with the gradient: below, most of the change costs nothing and is about to decay
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
 _BEGUN = 0.1  # of the drop: below, a network that hardly answers yet needs longer steps, not shorter ones
 _KEPT = 0.25  # of what a step promised: one that keeps less was too long
@@ -52,6 +53,12 @@ class Ascent:
             decay = decay * min(1.0, left / max(self.length(decay), 1e-12))
         step = towards + decay
         return parameters + step * min(1.0, radius / max(self.length(step), 1e-12))
+
+    def alignment(self, parameters: Tensor, gradient: Tensor) -> float:
+        """Cosine between a change and the gradient, as fields: to first order, what share of the change's length a change
+        along the gradient alone would need for the same drop. 1 where either is nothing."""
+        along = float((gradient.square() * self._weights).sum().sqrt()) * self.length(parameters)
+        return float(gradient @ parameters) / along if along > 0 else 1.0
 
     def length(self, step: Tensor) -> float:
         """Root of the fields' mean squared control values, in budgets."""
@@ -112,9 +119,10 @@ class Promising:
         """Whether a step has cost about what is wanted."""
         return self._highest >= _THERE * self._drop
 
-    def settled(self, measured: Measured) -> bool:
+    def settled(self, measured: Measured, alignment: float = 1.0) -> bool:
         """Take a step's measurement in; whether further steps promise no smaller change, nor, short of the drop, a larger
-        one."""
+        one. ``alignment`` is that of the change with the gradient there: two steps that are alike by chance are no end
+        where most of the change is still about to decay."""
         helped = alike = False
         rising = not self.reached and measured.drop >= self._highest + _RISING * self._drop
         self._highest = max(self._highest, measured.drop)
@@ -127,4 +135,5 @@ class Promising:
                 self.leader, self._size = measured, size
         if self.leader is not None:
             self._waited = 0 if helped or rising else self._waited + 1
-        return alike or self._waited > self._patience
+        askew = alignment < _ASKEW
+        return (alike and not askew) or self._waited > (_LONG_PATIENCE if askew else self._patience)

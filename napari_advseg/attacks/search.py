@@ -197,7 +197,7 @@ class _Run:
             self._consider(measured)
             if abs(wanted) > settings.drop / 10:
                 slope = float(np.clip(slope * np.clip((measured.drop - before) / wanted, 0.5, 2.0), 0.2, 5.0))
-            if self.promising.settled(measured):
+            if self.promising.settled(measured, self._ascent.alignment(measured.parameters, gradient)):
                 break
             if step == settings.most_steps - 1 or not torch.isfinite(gradient).all() or not gradient.any():
                 break

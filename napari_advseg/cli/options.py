@@ -41,7 +41,8 @@ Deformation = Annotated[bool, typer.Option(help="Move the anatomy.")]
 Appearance = Annotated[bool, typer.Option(help="Change intensities.")]
 Interpolation = Annotated[str, typer.Option(help="bspline or linear.")]
 Thorough = Annotated[
-    bool, typer.Option("--thorough", help="Search on for a smaller change, with up to four times the passes of the network.")
+    bool,
+    typer.Option("--thorough", help="Search on for a smaller change, with up to four times the passes of the network."),
 ]
 
 

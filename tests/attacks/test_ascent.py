@@ -41,6 +41,19 @@ def test_what_does_not_help_decays_without_turning() -> None:
     assert (after[2:] > 0).all()
 
 
+@given(st.integers(0, 10**6), st.floats(0.1, 10))
+def test_a_change_along_the_gradient_is_the_smallest_for_its_drop_to_first_order(seed: int, scale: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    gradient, parameters = (torch.randn(40, generator=generator) for _ in range(2))
+    ascent = ascent_over((3, 2, 2, 2), (1, 4, 2, 2))
+    along = gradient * torch.cat([torch.full((24,), 8.0), torch.full((16,), 16.0)])  # a lattice's points count together
+    assert ascent.alignment(scale * along, gradient) == pytest.approx(1.0, abs=1e-5)
+    share = ascent.alignment(parameters, gradient)
+    smallest = along * (float(gradient @ parameters) / float(gradient @ along))
+    assert abs(share) == pytest.approx(ascent.length(smallest) / ascent.length(parameters), abs=1e-5)
+    assert ascent.alignment(torch.zeros(40), gradient) == 1.0
+
+
 def test_a_stronger_gradient_gets_more_but_less_than_its_share() -> None:
     """Between the gradient, which puts all on few spots, and its sign, which spreads evenly."""
     after = ascent_over((1, 3)).step(torch.zeros(3), torch.tensor([1.0, 10.0, -10.0]), 0.1)
@@ -83,6 +96,17 @@ def test_a_step_that_helps_gives_the_search_new_patience() -> None:
     promising = Promising(0.3)
     told = [promising.settled(measured(0.3, size)) for size in (1.0, 1.1, 0.8, 0.9, 0.95)]
     assert told == [False, False, False, False, True]
+
+
+def test_steps_that_are_alike_are_no_end_while_most_of_the_change_is_about_to_decay() -> None:
+    sizes = (1.0, 1.01, 1.02, 0.7, 0.71, 0.7)
+    promising = Promising(0.3)
+    told = [promising.settled(measured(0.3, size), alignment=0.2) for size in sizes]
+    assert not any(told)
+    askew = [promising.settled(measured(0.3, 0.72), alignment=0.2) for _ in range(4)]
+    assert askew == [False, False, True, True], "but not for ever"
+    straight = Promising(0.3)
+    assert [straight.settled(measured(0.3, size), alignment=0.6) for size in sizes[:2]] == [False, True]
 
 
 def test_a_thorough_search_takes_any_smaller_change_and_ends_after_five_steps_without() -> None:
