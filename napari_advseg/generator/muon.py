@@ -1,8 +1,8 @@
 """Steps of equal size in all directions of a filter bank's matrix: Muon (K. Jordan et al., Muon: an optimizer for hidden
 layers in neural networks, 2024).
 
-The generator misses less with it than with Adam after as many steps (benchmarks/learned.py, "without Muon"). torch has the
-method from 2.9 on, for matrices only.
+The generator misses large drops by less with it than with Adam after as many steps (benchmarks/learned.py, "without Muon").
+torch has the method from 2.9 on, for matrices only.
 """
 
 from __future__ import annotations
