@@ -108,7 +108,7 @@ class Promising:
 
     def __init__(self, drop: float, thorough: bool = False) -> None:
         self._drop = drop
-        self._settled, self._patience = (0.0, _LONG_PATIENCE) if thorough else (_SETTLED, _PATIENCE)
+        self._alike, self._patience = (0.0, _LONG_PATIENCE) if thorough else (_SETTLED, _PATIENCE)
         self.leader: Measured | None = None
         self._size = float("inf")
         self._waited = 0
@@ -128,9 +128,9 @@ class Promising:
         self._highest = max(self._highest, measured.drop)
         if _NEAR[0] * self._drop <= measured.drop <= _NEAR[1] * self._drop:
             size = measured.size * (self._drop / measured.drop) ** (1 / _GROWS_WITH)
-            helped = size < (1 - self._settled) * self._size
+            helped = size < (1 - self._alike) * self._size
             # Short of the target, steps that are alike may still be on their way to it.
-            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + self._settled) * self._size
+            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + self._alike) * self._size
             if size < self._size:
                 self.leader, self._size = measured, size
         if self.leader is not None:

@@ -129,7 +129,7 @@ def set_strength(
     on_better
         As for :func:`search`.
     """
-    run = _Run(target, settings, clean_labels, on_better)
+    run = _Run(target, replace(settings, thorough=False), clean_labels, on_better)  # there is no search
 
     def steps() -> Generator[Progress, None, None]:
         strongest, spent = yield from run.try_proposals(propose, greatest, min(_PROPOSALS, most))

@@ -32,7 +32,9 @@ def test_it_hits_without_a_gradient_in_few_passes(drop: float, scale: float) -> 
         asked.append(wanted)
         return shape * wanted * scale
 
-    result, told = finish(set_strength(target, SearchSettings(drop), propose, clean, CancelToken()))
+    settings = SearchSettings(drop, thorough=True)
+    result, told = finish(set_strength(target, settings, propose, clean, CancelToken()))
+    assert not result.thorough, "there was no search"
     assert asked[0] == drop
     assert asked == sorted(asked)
     assert len(asked) <= 3
