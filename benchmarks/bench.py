@@ -61,6 +61,7 @@ def stages(work: Path, full: bool, real: tuple[str, ...], verify: Path | None) -
         Stage("Can a model observer see it?", "observer.py", own, (ROOT / "docs" / "benchmarks.md",)),
         Stage("What does it cost?", "cost.py", (*own, *given)),
         *([Stage("Are there quicker ways?", "ways.py", own)] if full else []),
+        *([Stage("What does a thorough search give?", "thorough.py", (*own, *given))] if full else []),
         Stage("How does it grow?", "growth.py", (*own, *(("--full",) if full else ()))),
         Stage("How soon is it there?", "start.py", own),
     ]

@@ -144,6 +144,24 @@ def _interrupted_after(steps: int, out: Path, monkeypatch: pytest.MonkeyPatch) -
     attack_and_save(request, napari_advseg.case.AttackRequest(drop=0.3), out, as_json=False)
 
 
+def test_a_thorough_search_is_asked_for_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import napari_advseg.case
+    from napari_advseg.volume import write_image
+
+    asked: list[napari_advseg.case.AttackRequest] = []
+
+    def run(_case: object, attack: napari_advseg.case.AttackRequest, *_: object) -> None:
+        asked.append(attack)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(napari_advseg.case, "run", run)
+    ct, _ = graded_ct()
+    path = write_image(tmp_path / "ct.nii.gz", ct.hu, ct.grid)
+    for flags in ((), ("--thorough",)):
+        shell("attack", path, "--network", "phantom2d", "--drop", 0.3, "--seed", 7, *flags, "--out", tmp_path / "b")
+    assert [(attack.thorough, attack.seed) for attack in asked] == [(False, 7), (True, 7)]
+
+
 def test_interrupting_saves_the_best_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
     _interrupted_after(8, tmp_path / "b", monkeypatch)

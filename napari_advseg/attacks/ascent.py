@@ -12,7 +12,7 @@ _EXPONENT = 0.85  # between the gradient (1: few strong spots) and its sign (0: 
 _SETTLED = 0.03  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _RISING = 0.01  # of the drop, from one step to the next
-_PATIENCE = 1  # steps that may be worse, as steps that go to and fro are, before the search ends
+_PATIENCE = 1  # steps that may be worse, as steps that go to and fro are; the next such one ends the search
 _LONG_PATIENCE = 4  # of a thorough search, and while the change lies askew
 _ASKEW = 0.35  # cosine with the gradient: below, most of the change costs nothing and is about to decay
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
@@ -108,7 +108,7 @@ class Promising:
 
     def __init__(self, drop: float, thorough: bool = False) -> None:
         self._drop = drop
-        self._alike, self._patience = (0.0, _LONG_PATIENCE) if thorough else (_SETTLED, _PATIENCE)
+        self._least_gain, self._patience = (0.0, _LONG_PATIENCE) if thorough else (_SETTLED, _PATIENCE)
         self.leader: Measured | None = None
         self._size = float("inf")
         self._waited = 0
@@ -128,9 +128,9 @@ class Promising:
         self._highest = max(self._highest, measured.drop)
         if _NEAR[0] * self._drop <= measured.drop <= _NEAR[1] * self._drop:
             size = measured.size * (self._drop / measured.drop) ** (1 / _GROWS_WITH)
-            helped = size < (1 - self._alike) * self._size
+            helped = size < (1 - self._least_gain) * self._size
             # Short of the target, steps that are alike may still be on their way to it.
-            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + self._alike) * self._size
+            alike = not helped and measured.drop >= _THERE * self._drop and size < (1 + self._least_gain) * self._size
             if size < self._size:
                 self.leader, self._size = measured, size
         if self.leader is not None:

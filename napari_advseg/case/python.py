@@ -64,7 +64,7 @@ def attack(
     max_displacement_mm, max_hu, jacobian
         The budget: mm (None: 5 in 3-D, 3 in the plane), HU, and the range of the Jacobian determinants.
     thorough
-        Search on for a smaller change, with up to four times the passes.
+        Search on for a smaller change, with up to five times the passes.
     attacker, generated
         "search", or the name ("phantom2d") or folder of a learned attacker, and what is done with its change; see
         :class:`AttackRequest`.

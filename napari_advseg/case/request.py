@@ -82,7 +82,8 @@ class AttackRequest(BaseModel):
     jacobian
         Range of the one-sided Jacobian determinants.
     thorough
-        Let the search go on for a smaller change, with up to four times the passes; a learned attacker's change is as it is.
+        Let the search, also one that sets out from a learned attacker's change, go on for a smaller change, with up to five
+        times the passes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,6 +101,11 @@ class AttackRequest(BaseModel):
     interpolation: Literal["bspline", "linear"] = "bspline"
     thorough: bool = False
     seed: int = Field(0, ge=0, lt=2**63)
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is a search; else a learned attacker's change is taken as it is, but for its strength."""
+        return self.attacker == "search" or self.generated == "start"
 
     def budget(self, dimensions: int) -> Budget:
         """The budget for a network of 2 or 3 ``dimensions``."""

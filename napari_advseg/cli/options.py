@@ -42,7 +42,7 @@ Appearance = Annotated[bool, typer.Option(help="Change intensities.")]
 Interpolation = Annotated[str, typer.Option(help="bspline or linear.")]
 Thorough = Annotated[
     bool,
-    typer.Option("--thorough", help="Search on for a smaller change, with up to four times the passes of the network."),
+    typer.Option("--thorough", help="Search on for a smaller change, with up to five times the passes of the network."),
 ]
 
 

@@ -69,7 +69,7 @@ class AttackJob(BaseModel):
     def digest(self) -> str:
         """SHA-256 of the job; the network's name and the place of the attacker, which may change, take no part."""
         content = self.model_dump(mode="json", exclude={"network": True, "attack": {"attacker"}})
-        if not self.attack.thorough:  # jobs from before there was such a thing are the same jobs
+        if not (self.attack.thorough and self.attack.searches):  # as before there was such a thing: no difference
             del content["attack"]["thorough"]
         return digest(content)
 

@@ -34,7 +34,7 @@ class LimitsPanel(QWidget):
         self.interpolation.addItems(list(_INTERPOLATION))
         self.interpolation.setToolTip("Linear interpolation blurs noise, and that alone can attack a network")
         self.thorough = QCheckBox("search on for a smaller change (thorough)")
-        self.thorough.setToolTip("Up to four times as long; a learned attacker's change stays as it is")
+        self.thorough.setToolTip("The search takes up to five times as long")
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("The same seed on the same device gives the same random control")

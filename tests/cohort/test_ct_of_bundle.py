@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,11 @@ def test_what_the_viewer_shows_of_such_a_bundle_has_its_ct(made: Path, place: Pa
     assert found is not None
     assert np.array_equal(shown.data, found.hu)
     shutil.rmtree(place / "cohort")
-    alone = recall(bundles(place / "work")[0].folder, "a case")
+    lost = bundles(place / "work")[0].folder
+    record = json.loads((lost / "result.json").read_text())
+    (lost / "result.json").write_text(json.dumps(record | {"thorough": True}))
+    alone = recall(lost, "a case")
+    assert (recalled.outcome.attack.thorough, alone.outcome.attack.thorough) == (False, True)
     assert not alone.whole
     assert "copy it into the bundle's folder as ct.nii.gz" in alone.line
     assert {plan.role for plan in alone.scene.plans} >= {"perturbed", "attacked"}

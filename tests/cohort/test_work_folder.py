@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,10 +56,15 @@ def test_a_second_process_is_told_which_one_works_and_a_dead_one_is_in_nobodys_w
 def test_a_thorough_search_is_another_job_and_older_jobs_are_known_again() -> None:
     """The first digest is that of the version before there were thorough searches: its results are not made again."""
     before = "2b1624d12966d19eafb6b88a443a0aa2daf00578f7d61dc7e3f188514a9c8c75"
-    for thorough in (False, True):
-        attack = AttackRequest(thorough=thorough)
-        digest = AttackJob(network="n", network_sha256="0" * 64, attack=attack).digest
-        assert (digest == before) is not thorough
+
+    def digest(**asked: Any) -> str:
+        return AttackJob(network="n", network_sha256="0" * 64, attack=AttackRequest(**asked)).digest
+
+    assert digest() == before
+    assert digest(thorough=True) != before
+    for generated, same in (("strength", True), ("alone", True), ("start", False)):
+        usual, thorough = (digest(attacker="a", generated=generated, thorough=way) for way in (False, True))
+        assert (usual == thorough) is same, generated
 
 
 def test_the_number_of_a_dead_process_that_another_one_has_now_does_not_count_as_running(tmp_path: Path) -> None:

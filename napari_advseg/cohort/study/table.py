@@ -85,9 +85,12 @@ def network_names(jobs: Iterable[AttackJob]) -> dict[str, str]:
 
 
 def attacker_name(job: AttackJob) -> str:
-    """What the attacker is called: "search", or a learned one's name and how it was used."""
+    """What the attacker is called: "search", or a learned one's name, and how it was used."""
     attack = without_places(job).attack
-    return attack.attacker if attack.attacker == "search" else f"{attack.attacker} ({attack.generated})"
+    how: list[str] = [] if attack.attacker == "search" else [attack.generated]
+    if attack.thorough and attack.searches:
+        how.append("thorough")
+    return f"{attack.attacker} ({', '.join(how)})" if how else attack.attacker
 
 
 def aim_of(job: AttackJob) -> str:
