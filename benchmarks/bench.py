@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="all peers, other ways to run the network, volumes up to 512 x 512 x 600, and the real CT",
+        help="all peers, other ways to run the network, the thorough search, volumes up to 512 x 512 x 600, and the real CT",
     )
     parser.add_argument("--real", nargs=3, default=(), metavar=("CT", "LABELS", "JSON"))
     parser.add_argument("--docs", action="store_true", help="put the tables into the pages")

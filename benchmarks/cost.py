@@ -46,20 +46,23 @@ def patient(seed: int) -> Case:
     return finish(open_case(request, CancelToken()))
 
 
-def searched(case: Case, drop: float, seed: int = 0, organs: tuple[str, ...] = ()) -> AttackResult:
+def searched(
+    case: Case, drop: float, seed: int = 0, organs: tuple[str, ...] = (), thorough: bool = False
+) -> AttackResult:
     """The search alone, without the clean pass and the random control."""
     target = make_target(case, AttackRequest(organs=organs))
-    return finish(search(target, SearchSettings(drop, seed=seed), case.clean_labels, CancelToken()))
+    return finish(search(target, SearchSettings(drop, seed=seed, thorough=thorough), case.clean_labels, CancelToken()))
 
 
-def figures(case: Case, drop: float, organs: tuple[str, ...] = ()) -> Row:
+def figures(case: Case, drop: float, organs: tuple[str, ...] = (), thorough: bool = False) -> Row:
     """What a search took."""
     begun = time.process_time()
-    result = searched(case, drop, organs=organs)
+    result = searched(case, drop, organs=organs, thorough=thorough)
     cost = result.cost
     return {
         "reached": result.reached,
         "drop": result.achieved_drop,
+        "size": result.size,
         "forward": cost.forward,
         "backward": cost.backward,
         "seconds": time.process_time() - begun,

@@ -13,26 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cost import REAL_ORGANS, SEEDS, TARGETS, patient
+from cost import REAL_ORGANS, SEEDS, TARGETS, figures, patient
 from drops import machine
 from measured import put
-from rows import Row, Rows
+from rows import Rows
 
-from napari_advseg.attacks import CancelToken, SearchSettings, search
-from napari_advseg.case import AttackRequest, Case, CaseRequest, finish, make_target, open_case
-
-
-def figures(case: Case, asked: float, thorough: bool, organs: tuple[str, ...] = ()) -> Row:
-    target = make_target(case, AttackRequest(organs=organs))
-    settings = SearchSettings(asked, thorough=thorough)
-    result = finish(search(target, settings, case.clean_labels, CancelToken()))
-    return {
-        "reached": result.reached,
-        "drop": result.achieved_drop,
-        "size": result.size,
-        "forward": result.cost.forward,
-        "backward": result.cost.backward,
-    }
+from napari_advseg.attacks import CancelToken
+from napari_advseg.case import Case, CaseRequest, finish, open_case
 
 
 def measure(rows: Rows, name: str, number: int, case: Case, organs: tuple[str, ...] = ()) -> None:
@@ -41,7 +28,7 @@ def measure(rows: Rows, name: str, number: int, case: Case, organs: tuple[str, .
         for thorough in (False, True):
             key = {"case": name, "patient": number, "asked": asked, "thorough": thorough}
             if not rows.find(**key):
-                rows.keep(key, figures(case, asked, thorough, organs))
+                rows.keep(key, figures(case, asked, organs, thorough))
 
 
 def table(rows: Rows) -> str:
