@@ -10,7 +10,8 @@ from ..attacks import score_organs
 from ..volume import Region, Volume
 from .case import Case
 
-SLAB = 12  # slices: neighbours and the drop of a stack still mean something, and a step stays short
+# Slices: neighbours still mean something, and many short steps teach more than few long ones (docs/learned-attacker.md).
+SLAB = 3
 
 
 def slabs(case: Case, most: int = SLAB) -> list[Case]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..networks import TurnedConv3d
 from .card import AttackerCard
 
 _FOLD = 2  # pixels per side that are folded into channels before the first convolution
@@ -27,7 +28,7 @@ _WAVELENGTH_MM = 120.0  # of the map that a noise vector spells: some organs' si
 
 
 def _convolution(dimensions: int, here: int, there: int, stride: int = 1) -> nn.Module:
-    layer: type[nn.Conv2d | nn.Conv3d] = nn.Conv2d if dimensions == 2 else nn.Conv3d
+    layer: type[nn.Conv2d | nn.Conv3d] = nn.Conv2d if dimensions == 2 else TurnedConv3d
     return layer(here, there, 3, stride=stride, padding=1)
 
 
@@ -84,6 +85,8 @@ class FieldGenerator(nn.Module):
         for layer, bias in ((self.gain, -1.5), (self.whole, 0.0)):
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, bias)
+        if d == 2:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the quicker one for few channels
 
     def forward(self, features: Tensor, drop: float, noise: Tensor) -> tuple[Tensor, Tensor]:
         told = drop if self.card.conditioned else sum(self.card.drops) / 2

@@ -18,6 +18,7 @@ from .network import Passes, PlacedNetwork, SegmentationNetwork, hard_labels
 from .opening import CardNeededError, network_from_module, open_network
 from .portable import portable_checkpoint
 from .registry import cache_folder, fetch, known_networks
+from .thin_layers import TurnedConv3d
 from .weights import load_architectures
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Passes",
     "PlacedNetwork",
     "SegmentationNetwork",
+    "TurnedConv3d",
     "cache_folder",
     "describe",
     "fetch",

@@ -18,6 +18,7 @@ from .card import ModelCard
 from .execution import Execution, checkpointed
 from .steps import run_steps
 from .stitching import Variant, keeps_graph, stitch
+from .thin_layers import turn_thin_layers
 from .windows import Windows, plan_windows
 
 NetworkFormat = Literal["published", "shipped", "weights", "torchscript", "export", "nnunet", "monai-bundle", "module"]
@@ -73,6 +74,8 @@ class SegmentationNetwork:
     def __post_init__(self) -> None:
         self.module.to(self.device)
         _put_into_evaluation(self.module)
+        if self.device.type == "cpu":
+            turn_thin_layers(self.module)
         self.execution = Execution(self.card.batch, self.device)
         for parameter in self.module.parameters():
             parameter.requires_grad_(False)
