@@ -10,7 +10,7 @@ from ..attacks import score_organs
 from ..volume import Region, Volume
 from .case import Case
 
-# Slices: neighbours still mean something, and many short steps teach more than few long ones (docs/learned-attacker.md).
+# Slices: one and its neighbours. For the same work, many steps on few slices teach more than few on many.
 SLAB = 3
 
 

@@ -35,7 +35,7 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(1500, ge=1)
+    steps: int = Field(4500, ge=1)
     filter_rate: float = Field(0.015, ge=0)
     learning_rate: float = Field(1.5e-3, gt=0)
     miss: float = 1.0

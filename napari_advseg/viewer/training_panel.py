@@ -32,7 +32,7 @@ from .wishes import AttackWish, TrainingWish
 if TYPE_CHECKING:
     from ..attacks import Progress
 
-_STEPS = 1500
+_STEPS = 4500
 _MOST_LINES = 5
 _OWN = ("attacker.yaml", "training.pt")  # either shows that a folder is an attacker's
 

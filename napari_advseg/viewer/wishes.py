@@ -108,6 +108,6 @@ class TrainingWish:
     folder: Path | None
     out: Path
     in_hand: int | None = None
-    steps: int = 1500
+    steps: int = 4500
     attack: AttackWish = AttackWish()
     series: tuple[tuple[Path, str], ...] = ()
