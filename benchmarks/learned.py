@@ -61,19 +61,19 @@ class Attacked:
 FROM_SHIPPED = ("--start-from", "phantom2d", "--patients", "90")
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
-    Attacked("unet2d", "unet2d", 400, FROM_SHIPPED),
-    Attacked("attention2d", "attention2d", 400, FROM_SHIPPED),
-    Attacked("swin2d", "swin2d", 1000, FROM_SHIPPED),
-    Attacked("unet3d", "unet3d", 1000, ("--patients", "40")),
+    Attacked("unet2d", "unet2d", 4000, FROM_SHIPPED),
+    Attacked("attention2d", "attention2d", 1000, FROM_SHIPPED),
+    Attacked("swin2d", "swin2d", 4000, FROM_SHIPPED),
+    Attacked("unet3d", "unet3d", 1000, ("--patients", "120")),
 )
-REAL = Attacked("abdomen2d", "abdomen2d", 900, ("--patients", "40"))
+REAL = Attacked("abdomen2d", "abdomen2d", 3000, ("--patients", "40"))
 ABLATIONS = (
-    Attacked("everything", "unet2d", 120),
-    Attacked("without Muon", "unet2d", 120, ("--no-muon",)),
-    Attacked("without the critic", "unet2d", 120, ("--no-critic",)),
-    Attacked("without the drop as a condition", "unet2d", 120, ("--no-conditioning",)),
-    Attacked("deformation only", "unet2d", 120, ("--no-appearance",)),
-    Attacked("appearance only", "unet2d", 120, ("--no-deformation",)),
+    Attacked("everything", "unet2d", 400),
+    Attacked("without Muon", "unet2d", 400, ("--no-muon",)),
+    Attacked("without the critic", "unet2d", 400, ("--no-critic",)),
+    Attacked("without the drop as a condition", "unet2d", 400, ("--no-conditioning",)),
+    Attacked("deformation only", "unet2d", 400, ("--no-appearance",)),
+    Attacked("appearance only", "unet2d", 400, ("--no-deformation",)),
 )
 
 

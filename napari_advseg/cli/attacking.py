@@ -35,7 +35,6 @@ from .options import (
 from .running import attack_and_save, say
 
 if TYPE_CHECKING:
-    from ..case import AttackRequest
     from ..networks import SegmentationNetwork
 
 
@@ -73,7 +72,7 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a network on a CT and write the bundle."""
-    from ..case import CaseRequest
+    from ..case import AttackRequest, CaseRequest
 
     case = CaseRequest(
         ct=ct,
@@ -88,19 +87,21 @@ def attack(
         checkpointing=checkpointing,
         half=half,
     )
-    wanted = _attack_request(
-        drop,
-        tolerance,
-        organs,
-        max_displacement_mm,
-        max_hu,
-        deformation,
-        appearance,
-        interpolation,
-        thorough,
-        seed,
-        attacker,
-        generated,
+    wanted = AttackRequest.model_validate(
+        {
+            "drop": drop,
+            "tolerance": tolerance,
+            "organs": names(organs),
+            "max_displacement_mm": max_displacement_mm,
+            "max_hu": max_hu,
+            "deformation": deformation,
+            "appearance": appearance,
+            "interpolation": interpolation,
+            "thorough": thorough,
+            "seed": seed,
+            "attacker": attacker,
+            "generated": generated,
+        }
     )
     finding = attack_and_save(case, wanted, out, as_json)
     if finding.result.broken_off and not finding.result.reached:
@@ -174,40 +175,6 @@ def verify(
         for check in checks:
             print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.figure}")
     raise typer.Exit(0 if all(check.ok for check in checks) else FAULT)
-
-
-def _attack_request(
-    drop: float,
-    tolerance: float,
-    organs: str,
-    max_displacement_mm: float | None,
-    max_hu: float,
-    deformation: bool,
-    appearance: bool,
-    interpolation: str,
-    thorough: bool,
-    seed: int,
-    attacker: str,
-    generated: str,
-) -> AttackRequest:
-    from ..case import AttackRequest
-
-    return AttackRequest.model_validate(
-        {
-            "drop": drop,
-            "tolerance": tolerance,
-            "organs": names(organs),
-            "max_displacement_mm": max_displacement_mm,
-            "max_hu": max_hu,
-            "deformation": deformation,
-            "appearance": appearance,
-            "interpolation": interpolation,
-            "thorough": thorough,
-            "seed": seed,
-            "attacker": attacker,
-            "generated": generated,
-        }
-    )
 
 
 def _has_display() -> bool:
