@@ -1,6 +1,6 @@
 """Train a learned attacker on made patients, or on variants of one real CT; the same command goes on after a kill.
 
-    python scripts/train_attacker.py --out FOLDER [--network NAME] [--patients 40] [--steps 1200] [--ship]
+    python scripts/train_attacker.py --out FOLDER [--network NAME] [--patients 90] [--steps 4500] [--ship]
     python scripts/train_attacker.py --out FOLDER --network CHECKPOINT --ct CT --labels LABELS --label-names JSON
 
 Made patients have seeds from 2000 up: neither the held-out seeds 0 to 19 nor those that the networks have learned from.
@@ -94,8 +94,8 @@ def main() -> None:
     parser.add_argument("--ct", type=Path, help="a real CT instead of made patients")
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--label-names", type=Path)
-    parser.add_argument("--patients", type=int, default=40)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--patients", type=int, default=90)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--precision", choices=PRECISIONS, default="32-true")
     parser.add_argument("--start-from", help="an attacker's folder or name")
     parser.add_argument("--no-critic", action="store_true")

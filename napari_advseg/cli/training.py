@@ -37,7 +37,9 @@ def train(
         Path | None, typer.Option(help="Folder of labels named as the CTs; the network's own predictions by default.")
     ] = None,
     label_names: Annotated[Path | None, typer.Option(help="JSON that names the ids of the labels.")] = None,
-    steps: Annotated[int, typer.Option(help="Training steps, one CT per process each.")] = 4500,
+    steps: Annotated[
+        int, typer.Option(help="Training steps: per process, three slices of a CT each, for 3-D networks a whole CT.")
+    ] = 4500,
     start_from: Annotated[
         str | None, typer.Option(help="A learned attacker of like classes to set out from: fewer steps will do.")
     ] = None,

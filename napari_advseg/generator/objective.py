@@ -18,7 +18,7 @@ class TrainingSettings(BaseModel):
     Parameters
     ----------
     steps
-        One CT per process each.
+        One CT per process each: three slices of it for networks of slices, the whole for others.
     miss, size, smoothness, realism, diversity
         Weights of: the missed drop in units of 0.1, squared up to one unit and linear beyond (Huber); the mean square of
         the change in budgets, for drops of 0.9 (divided by the asked drop + 0.1); the mean square of the differences of

@@ -170,7 +170,7 @@ def lost_device(fault: BaseException) -> str | None:
 def checkpointable_blocks(module: nn.Module) -> list[nn.Module]:
     """The smallest modules of Python that hold a convolution and are none."""
     holders = [
-        part for part in module.modules() if type(part) not in _CONVOLUTIONS and _python(part) and _convolves(part)
+        part for part in module.modules() if not isinstance(part, _CONVOLUTIONS) and _python(part) and _convolves(part)
     ]
     return [
         part for part in holders if part is not module and not any(_inside(other, part) for other in holders)

@@ -74,8 +74,7 @@ class SegmentationNetwork:
     def __post_init__(self) -> None:
         self.module.to(self.device)
         _put_into_evaluation(self.module)
-        if self.device.type == "cpu":
-            turn_thin_layers(self.module)
+        turn_thin_layers(self.module)  # whatever the device: a run may climb down to the CPU
         self.execution = Execution(self.card.batch, self.device)
         for parameter in self.module.parameters():
             parameter.requires_grad_(False)

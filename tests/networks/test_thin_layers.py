@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monai.networks.nets import UNet
 from torch import Tensor, nn
 
 from napari_advseg.networks import TurnedConv3d
+from napari_advseg.networks.execution import checkpointable_blocks
 from napari_advseg.networks.thin_layers import turn_thin_layers
 
 PERMUTED = "aten::permute"
@@ -33,7 +35,7 @@ def calls(layer: nn.Module, image: Tensor) -> set[str]:
 @settings(max_examples=25, deadline=None)
 @given(
     sides=st.permutations([5, 50, 70]),
-    kernel=st.tuples(*[st.sampled_from([1, 3])] * 3),
+    kernel=st.tuples(*[st.sampled_from([1, 2, 3, 5])] * 3),
     stride=st.tuples(*[st.integers(1, 2)] * 3),
     dilation=st.tuples(*[st.integers(1, 2)] * 3),
     groups=st.sampled_from([1, 2]),
@@ -70,13 +72,32 @@ def test_a_thin_stack_takes_the_quicker_way() -> None:
         (torch.randn(1, 8, 5, 50, 70, dtype=torch.float64), {}),
         (torch.randn(1, 8, 5, 50, 70), {"padding_mode": "replicate"}),
         (torch.randn(1, 8, 5, 50, 70), {"padding": "same"}),
+        (torch.randn(1, 8, 5, 50, 70), {"groups": 2}),
+        (torch.randn(1, 8, 5, 50, 70), {"kernel_size": 5, "padding": 2}),
+        (torch.randn(1, 8, 5, 50, 70), {"kernel_size": 1, "padding": 0}),
     ],
 )
 def test_all_others_are_left_alone(image: Tensor, options: dict[str, Any]) -> None:
-    plain, turned = both(image, kernel_size=3, **{"padding": 1} | options)
+    plain, turned = both(image, **{"kernel_size": 3, "padding": 1} | options)
     plain, turned = plain.to(image.dtype), turned.to(image.dtype)
     assert PERMUTED not in calls(turned, image)
     assert torch.equal(plain(image), turned(image))
+
+
+def test_in_half_precision_they_are_left_alone() -> None:
+    image = torch.randn(1, 8, 5, 50, 70)
+    _, turned = both(image, kernel_size=3, padding=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert PERMUTED not in calls(turned, image)
+    assert PERMUTED in calls(turned, image)
+
+
+def test_checkpointing_takes_the_same_blocks() -> None:
+    network = UNet(spatial_dims=3, in_channels=1, out_channels=2, channels=[4, 8], strides=[2], num_res_units=1)
+    blocks = checkpointable_blocks(network)
+    turn_thin_layers(network)
+    assert any(isinstance(layer, TurnedConv3d) for layer in network.modules())
+    assert checkpointable_blocks(network) == blocks != []
 
 
 def test_a_network_keeps_its_weights_and_hooks() -> None:
