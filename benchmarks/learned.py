@@ -64,8 +64,8 @@ NETWORKS = (
     Attacked("unet2d", "unet2d", 1200, FROM_SHIPPED),
     Attacked("attention2d", "attention2d", 1000, FROM_SHIPPED),
     Attacked("swin2d", "swin2d", 4000, FROM_SHIPPED),
-    Attacked("unet3d", "unet3d", 1000, ("--patients", "120")),
 )
+SPACE = Attacked("unet3d", "unet3d", 1000, ("--patients", "120"))
 REAL = Attacked("abdomen2d", "abdomen2d", 3000, ("--patients", "40"))
 ABLATIONS = (
     Attacked("everything", "unet2d", 400),
@@ -102,7 +102,7 @@ class Bench:
         """The attacker's folder, trained to its end where it is not."""
         if not one.steps:
             return one.network
-        same = next(other for other in (*NETWORKS, REAL, *ABLATIONS) if _training(other) == _training(one))
+        same = next(other for other in (*NETWORKS, SPACE, REAL, *ABLATIONS) if _training(other) == _training(one))
         folder = self.work / "attackers" / same.label.replace(" ", "-")
         if not (folder / "validation.json").exists():
             given = self._abdomen() if one is REAL else []
@@ -232,7 +232,7 @@ def main() -> None:
     args = parser.parse_args()
     bench, all_ways = Bench(args), (SEARCH, STRENGTH, ALONE)
     real = (REAL,) if args.abdomen and args.unseen else ()
-    jobs = [(one, all_ways) for one in (*NETWORKS, *real)] + [(one, (STRENGTH, ALONE)) for one in ABLATIONS]
+    jobs = [(one, all_ways) for one in (*NETWORKS, SPACE, *real)] + [(one, (STRENGTH, ALONE)) for one in ABLATIONS]
     for one, ways in jobs:
         if args.only and one.label not in args.only:
             continue
@@ -248,6 +248,7 @@ def main() -> None:
     measured = f"Measured on {date.today():%d %B %Y} on {machine()}."
     blocks = {
         "networks": (names, "network", all_ways),
+        "space": ([SPACE.label], "network", all_ways),
         "real": ([REAL.label], "network", all_ways),
         "ablations": ([one.label for one in ABLATIONS], "attacker", (STRENGTH, ALONE)),
     }

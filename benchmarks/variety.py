@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from drops import machine
-from learned import NETWORKS, Bench
+from learned import NETWORKS, SPACE, Bench
 from measured import put
 from numpy.typing import NDArray
 from torch import Tensor
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="the page that shows the tables")
     args = parser.parse_args()
     bench = Bench(args)
-    one = next(other for other in NETWORKS if other.label == args.network)
+    one = next(other for other in (*NETWORKS, SPACE) if other.label == args.network)
     network = open_network(bench.network(one), device="cpu")
     sample = load_sample("phantom", args.patient)
     case = finish(open_case(CaseRequest(ct=sample.ct, network=network, reference=sample.label_volume), CancelToken()))
