@@ -61,7 +61,7 @@ class Attacked:
 FROM_SHIPPED = ("--start-from", "phantom2d", "--patients", "90")
 NETWORKS = (
     Attacked("phantom2d", "phantom2d", 0),
-    Attacked("unet2d", "unet2d", 1200, FROM_SHIPPED),
+    Attacked("unet2d", "unet2d", 3600, FROM_SHIPPED),
     Attacked("attention2d", "attention2d", 1000, FROM_SHIPPED),
     Attacked("swin2d", "swin2d", 4000, FROM_SHIPPED),
 )
