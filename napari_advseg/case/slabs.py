@@ -10,7 +10,7 @@ from ..attacks import score_organs
 from ..volume import Region, Volume
 from .case import Case
 
-# Slices: one and its neighbours. For the same work, many steps on few slices teach more than few on many.
+# Slices: one and its neighbours. A short training gets farther with many steps on few slices than with few on many.
 SLAB = 3
 
 

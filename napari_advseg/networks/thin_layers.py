@@ -1,8 +1,8 @@
 """3-D convolutions of few channels, turned so that torch takes its quicker way on a CPU.
 
 torch hands a convolution of one image to oneDNN only where channels times the first two spatial sides, without the third, are
-above 20480 (``ConvParams::use_mkldnn``, in 2.13 as in those before); its other way takes two to ten times as long. CTs have
-fewer slices than pixels across, so the sides that count are put first.
+above 20480 (``ConvParams::use_mkldnn``; seen in 2.13); its other way takes several times as long. CTs have fewer slices than
+pixels across, so the sides that count are put first.
 """
 
 from __future__ import annotations

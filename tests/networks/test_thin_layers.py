@@ -16,6 +16,9 @@ from napari_advseg.networks.execution import checkpointable_blocks
 from napari_advseg.networks.thin_layers import turn_thin_layers
 
 PERMUTED = "aten::permute"
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="torch without oneDNN has one way only"
+)
 
 
 def both(image: Tensor, **options: Any) -> tuple[nn.Conv3d, nn.Conv3d]:
@@ -35,18 +38,17 @@ def calls(layer: nn.Module, image: Tensor) -> set[str]:
 @settings(max_examples=25, deadline=None)
 @given(
     sides=st.permutations([5, 50, 70]),
-    kernel=st.tuples(*[st.sampled_from([1, 2, 3, 5])] * 3),
+    kernel=st.tuples(*[st.sampled_from([2, 3, 5])] * 3),
     stride=st.tuples(*[st.integers(1, 2)] * 3),
     dilation=st.tuples(*[st.integers(1, 2)] * 3),
-    groups=st.sampled_from([1, 2]),
 )
 def test_the_answer_and_both_gradients_are_those_of_the_plain_layer(
-    sides: list[int], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
+    sides: list[int], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
 ) -> None:
     image = torch.randn(1, 8, *sides, generator=torch.Generator().manual_seed(1))
     padding = tuple(k // 2 * d for k, d in zip(kernel, dilation, strict=True))
     found = []
-    for layer in both(image, kernel_size=kernel, stride=stride, dilation=dilation, padding=padding, groups=groups):
+    for layer in both(image, kernel_size=kernel, stride=stride, dilation=dilation, padding=padding):
         point = image.clone().requires_grad_()
         answer = layer(point)
         answer.square().sum().backward()
@@ -55,7 +57,7 @@ def test_the_answer_and_both_gradients_are_those_of_the_plain_layer(
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))
 
 
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN has one way only")
+@needs_onednn
 def test_a_thin_stack_takes_the_quicker_way() -> None:
     image = torch.randn(1, 8, 5, 50, 70)
     plain, turned = both(image, kernel_size=3, padding=1)
@@ -84,6 +86,7 @@ def test_all_others_are_left_alone(image: Tensor, options: dict[str, Any]) -> No
     assert torch.equal(plain(image), turned(image))
 
 
+@needs_onednn
 def test_in_half_precision_they_are_left_alone() -> None:
     image = torch.randn(1, 8, 5, 50, 70)
     _, turned = both(image, kernel_size=3, padding=1)
