@@ -42,12 +42,6 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return _cut(tmp_path_factory, slice(8, 12))
 
 
-@pytest.fixture(scope="module")
-def long_case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """Enough slices for an attack that takes seconds: the best so far is told of no more often than every half second."""
-    return _cut(tmp_path_factory, slice(0, 20))
-
-
 def _cut(tmp_path_factory: pytest.TempPathFactory, slices: slice) -> Case:
     folder = write_sample("phantom", tmp_path_factory.mktemp("case") / "phantom", 0)
     ct = read_ct(folder / "ct.nii.gz")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from clusters import kill_worker
+from clusters import held, kill_worker
 from distributed import Client, LocalCluster
 
 from napari_advseg.attacks import Cancelled, CancelToken, Progress
@@ -113,11 +113,12 @@ def test_a_learned_attacker_is_used_there(cluster: LocalCluster, case: Case, tmp
 def test_a_cancel_gives_the_best_so_far_within_a_second(cluster: LocalCluster, case: Case) -> None:
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel, AttackRequest(drop=0.5))
-    next_measured(steps, 3)
-    cancel.cancel()
-    began = time.monotonic()
-    finding = finish(steps)
-    assert time.monotonic() - began < 2.0  # a second, and as much again for a machine that is busy
+    with held(cluster, 6):
+        next_measured(steps, 6)
+        cancel.cancel()
+        began = time.monotonic()
+        finding = finish(steps)
+        assert time.monotonic() - began < 3.0  # a second, and more for a machine that is busy
     assert finding.result.stopped == "cancelled"
     assert finding.result.achieved_drop > 0.02
     assert finding.evidence is None
@@ -131,13 +132,14 @@ def test_a_cancel_does_not_wait_for_a_worker_that_is_slow(
     """The best that was heard of; where it cannot be made again to the last bit, measured here."""
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel, AttackRequest(drop=0.5))
-    next_measured(steps, 3)
-    cancel.cancel()
-    monkeypatch.setattr(visit, "_STOPPING_S", -1.0)
-    if rounds_otherwise:
-        monkeypatch.setattr(attacking, "volumes_sha256", lambda _: "another")
-        monkeypatch.setattr(visit.Visit, "volumes", lambda _: b"")
-    finding = finish(steps)
+    with held(cluster, 3):
+        next_measured(steps, 3)
+        cancel.cancel()
+        monkeypatch.setattr(visit, "_STOPPING_S", -1.0)
+        if rounds_otherwise:
+            monkeypatch.setattr(attacking, "volumes_sha256", lambda _: "another")
+            monkeypatch.setattr(visit.Visit, "volumes", lambda _: b"")
+        finding = finish(steps)
     assert finding.result.stopped == "cancelled"
     assert finding.result.device == ("" if rounds_otherwise else "cpu of a Dask worker")
     target = path_target(finding)
@@ -148,20 +150,22 @@ def test_a_cancel_does_not_wait_for_a_worker_that_is_slow(
 def test_a_cancel_before_anything_was_measured_is_one(cluster: LocalCluster, case: Case) -> None:
     cancel = CancelToken()
     steps = steps_on(cluster, case, cancel)
-    go_until(steps, "weak spots")
-    cancel.cancel()
-    with pytest.raises(Cancelled):
-        finish(steps)
+    with held(cluster, 0):
+        go_until(steps, "weak spots")
+        cancel.cancel()
+        with pytest.raises(Cancelled):
+            finish(steps)
     assert worker_rests(cluster)
 
 
 def test_a_worker_that_is_killed_leaves_the_best_so_far_and_a_new_one_takes_over(
-    cluster: LocalCluster, case: Case, long_case: Case
+    cluster: LocalCluster, case: Case
 ) -> None:
-    steps = steps_on(cluster, long_case, CancelToken(), AttackRequest(drop=0.5))
-    next_measured(steps, 6)
-    kill_worker(cluster)
-    finding = finish(steps)
+    steps = steps_on(cluster, case, CancelToken(), AttackRequest(drop=0.5))
+    with held(cluster, 6):
+        next_measured(steps, 8)  # so that the best of the six has come too
+        kill_worker(cluster)
+        finding = finish(steps)
     assert finding.result.stopped.startswith("broken off by a fault: the worker was lost")
     assert finding.result.broken_off
     assert finding.result.achieved_drop > 0.02
@@ -173,10 +177,11 @@ def test_a_worker_that_is_killed_leaves_the_best_so_far_and_a_new_one_takes_over
 
 def test_a_worker_that_is_killed_before_it_measured_is_told_of_in_a_line(cluster: LocalCluster, case: Case) -> None:
     steps = steps_on(cluster, case, CancelToken())
-    go_until(steps, "Waiting for the worker")  # the run is on its way; later steps may pass unheard
-    kill_worker(cluster)
-    with pytest.raises(WorkerLostError, match=r"the worker was lost \(.*\): .* choose 'This computer'"):
-        finish(steps)
+    with held(cluster, 0):
+        go_until(steps, "weak spots")
+        kill_worker(cluster)
+        with pytest.raises(WorkerLostError, match=r"the worker was lost \(.*\): .* choose 'This computer'"):
+            finish(steps)
     cluster.wait_for_workers(1, timeout=60)
 
 
