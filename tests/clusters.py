@@ -61,7 +61,7 @@ def _hold(measured: int) -> None:
                 return end.value
             yield step
             left -= step.drop is not None
-            if left > 0 or "weak spots" not in step.text and step.drop is None:
+            if left > 0 or ("weak spots" not in step.text and step.drop is None):
                 continue
             said = time.monotonic()
             while not cancel.cancelled:
