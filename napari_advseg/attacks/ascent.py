@@ -7,12 +7,14 @@ from torch import Tensor
 
 from .target import Measured, Target
 
+STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _DECAY = 0.5  # of what does not help, per step
-_EXPONENT = 0.85  # between the gradient (1: few strong spots) and its sign (0: spread evenly)
-_SETTLED = 0.03  # relative change in size within which two steps are alike
+_SPREAD = 0.85  # of the first steps, between the gradient (1: few strong spots) and its sign (0: spread evenly)
+_MEMORY = 0.35  # share of the earlier gradients in the later steps; below a half, a step always brings drop
+_SETTLED = 0.02  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _RISING = 0.01  # of the drop, from one step to the next
-_PATIENCE = 1  # steps that may be worse, as steps that go to and fro are; the next such one ends the search
+_PATIENCE = 2  # steps that may be worse, as steps that go to and fro are; the next such one ends the search
 _LONG_PATIENCE = 4  # of a thorough search, and while the change lies askew
 _ASKEW = 0.35  # cosine with the gradient: below, most of the change costs nothing and is about to decay
 _GROWS_WITH = 1.8  # power of the strength with which the drop grows near the target, about
@@ -33,23 +35,32 @@ class Ascent:
         self._weights = torch.cat(
             [torch.full((part.numel(),), float(part[0].numel()), device=part.device) for part in parts]
         )
+        self._taken = 0
+        self._mean: Tensor | None = None  # of the gradients so far, each of steepness 1
 
     def step(self, parameters: Tensor, gradient: Tensor, wanted: float, radius: float = float("inf")) -> Tensor:
         """Decay towards zero, plus the step along the gradient that makes up for it and for ``wanted``, more drop.
 
         Where that is longer than ``radius``, the way to the target goes first and the decay takes what is left of it
-        (Omojokun's order: Byrd, Gilbert, Nocedal, Mathematical Programming 89, 2000).
+        (Omojokun's order: Byrd, Gilbert, Nocedal, Mathematical Programming 89, 2000). The later steps go along the mean of
+        the gradients so far, the latest counting most: at the target the gradient turns to and fro with each step, its
+        mean does not, and a change along it is the smallest.
         """
-        ascent = gradient * self._weights
-        largest = ascent.abs().max()
-        ascent = ascent.sign() * (ascent.abs() / largest) ** _EXPONENT
+        unit = gradient / self._steepness(gradient)
+        self._mean = unit if self._mean is None else _MEMORY * self._mean + (1 - _MEMORY) * unit
+        self._taken += 1
+        if self._taken <= STEPS_TO_TARGET:
+            ascent = unit * self._weights
+            ascent = ascent.sign() * (ascent.abs() / ascent.abs().max()) ** _SPREAD
+        else:
+            ascent = self._mean * self._weights
         ascent = ascent / float(gradient @ ascent)
         towards = ascent * wanted
         decay = ascent * (_DECAY * float(gradient @ parameters)) - _DECAY * parameters
         if self.length(towards + decay) > radius:
-            first = min(self.length(towards), radius)
-            towards = towards * (first / max(self.length(towards), 1e-12))
-            left = (radius**2 - first**2) ** 0.5
+            ahead = min(self.length(towards), radius)
+            towards = towards * (ahead / max(self.length(towards), 1e-12))
+            left = (radius**2 - ahead**2) ** 0.5
             decay = decay * min(1.0, left / max(self.length(decay), 1e-12))
         step = towards + decay
         return parameters + step * min(1.0, radius / max(self.length(step), 1e-12))
@@ -57,8 +68,13 @@ class Ascent:
     def alignment(self, parameters: Tensor, gradient: Tensor) -> float:
         """Cosine between a change and the gradient, as fields: to first order, what share of the change's length a change
         along the gradient alone would need for the same drop. 1 where either is nothing."""
-        along = float((gradient.square() * self._weights).sum().sqrt()) * self.length(parameters)
+        along = self._steepness(gradient) * self.length(parameters)
         return float(gradient @ parameters) / along if along > 0 else 1.0
+
+    def _steepness(self, gradient: Tensor) -> float:
+        """Drop per length of a step along the gradient."""
+        largest = float(gradient.abs().max()) or 1.0  # squares of a faint gradient are zero in float32
+        return largest * float(((gradient / largest).square() * self._weights).sum().sqrt())
 
     def length(self, step: Tensor) -> float:
         """Root of the fields' mean squared control values, in budgets."""

@@ -2,7 +2,7 @@
 
 Least-norm sequential quadratic programming on one equality constraint. At each step the drop is linearised; of all
 changes that hit the target to first order, the one nearest to zero is wanted, and the current change is moved
-towards it: what does not help the drop decays, and a step along the gradient restores the target. There is no
+towards it: what does not help the drop decays, and a step along the gradients' mean restores the target. There is no
 learning rate: the step's length follows from the drop that is still missing, so the search lands on the target
 instead of far past it. The soft drop's slope is corrected by the measured hard one. Where a step keeps little of what
 it promised, as at the budget's bounds, further ones are shorter and set out from the highest drop. After that the
@@ -21,14 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ascent import Ascent, Climb, Promising
+from .ascent import STEPS_TO_TARGET, Ascent, Climb, Promising
 from .cost import CostMeter
 from .progress import Cancelled, CancelToken, Progress
 from .result import CANCELLED, AttackResult, PathPoint, broken_off_by
 from .strength_path import first_crossing
 from .target import Measured, Target
 
-_STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _PROPOSALS = 3  # of a generator's changes, before the strength is set: three passes are left for that
 _log = logging.getLogger(__name__)
 _TRIES = 3  # to make a change that falls short stronger
@@ -187,7 +186,7 @@ class _Run:
         """Gradient steps to the target, then along its level set to smaller changes."""
         target, settings = self.target, self.settings
         slope, wanted, before = 1.0, 0.0, 0.0
-        reach = settings.drop / _STEPS_TO_TARGET
+        reach = settings.drop / STEPS_TO_TARGET
         aim = settings.drop
         climb = Climb(settings.drop)
         for step in range(settings.most_steps):

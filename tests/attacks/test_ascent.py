@@ -61,6 +61,34 @@ def test_a_stronger_gradient_gets_more_but_less_than_its_share() -> None:
     assert after[2] == -after[1]
 
 
+def test_later_steps_go_along_the_mean_of_the_gradients() -> None:
+    """A gradient that turns to and fro: what it has in common with the earlier ones is followed more than the rest."""
+    ascent = ascent_over((1, 2))
+    for sign in (1.0, -1.0, 1.0):
+        ascent.step(torch.zeros(2), torch.tensor([1.0, sign]), 0.1)
+    first, second = (ascent.step(torch.zeros(2), torch.tensor([1.0, sign]), 0.1) for sign in (-1.0, 1.0))
+    for step, sign in ((first, -1.0), (second, 1.0)):
+        assert 0 < sign * step[1] < 0.6 * step[0]
+        assert float(step[0] + sign * step[1]) == pytest.approx(0.1)
+
+
+@given(st.integers(0, 10**6))
+def test_no_turn_of_the_gradient_makes_a_step_lose_drop(seed: int) -> None:
+    """Also the worst: against all before it."""
+    gradient = torch.randn(40, generator=torch.Generator().manual_seed(seed))
+    ascent = ascent_over((3, 2, 2, 2), (1, 4, 2, 2))
+    for turn in (1, 1, 1, 1, -1, 1, 1, -1):
+        step = ascent.step(torch.zeros(40), turn * gradient, 0.1)
+        assert float(turn * gradient @ step) == pytest.approx(0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_a_faint_or_a_steep_gradient_has_the_same_direction(scale: float) -> None:
+    gradient = torch.tensor([1.0, -2.0, 3.0, 4.0])
+    plain, scaled = (ascent_over((1, 4)).step(torch.zeros(4), gradient * by, 0.1 * by) for by in (1.0, scale))
+    assert torch.allclose(plain, scaled)
+
+
 def test_a_lattice_of_many_points_counts_as_much_as_one_of_few() -> None:
     """A parameter of the finer lattice moves less of the field, and may be larger for the same size of it."""
     few, many = 4, 64
@@ -82,10 +110,11 @@ def test_the_search_goes_on_while_the_change_becomes_smaller() -> None:
     assert promising.leader is steps[-1]
 
 
-def test_two_steps_that_do_not_help_end_the_search() -> None:
+def test_three_steps_that_do_not_help_end_the_search() -> None:
     promising = Promising(0.3)
     best, worse, again = measured(0.3, 1.0), measured(0.3, 1.1), measured(0.3, 0.99)
     assert not promising.settled(best)
+    assert not promising.settled(worse)
     assert not promising.settled(worse)
     assert promising.leader is best
     assert promising.settled(again)  # a hundredth smaller: not worth a step, but kept
@@ -94,8 +123,8 @@ def test_two_steps_that_do_not_help_end_the_search() -> None:
 
 def test_a_step_that_helps_gives_the_search_new_patience() -> None:
     promising = Promising(0.3)
-    told = [promising.settled(measured(0.3, size)) for size in (1.0, 1.1, 0.8, 0.9, 0.95)]
-    assert told == [False, False, False, False, True]
+    told = [promising.settled(measured(0.3, size)) for size in (1.0, 1.1, 1.1, 0.8, 0.9, 0.9, 0.95)]
+    assert told == [False] * 6 + [True]
 
 
 def test_steps_that_are_alike_are_no_end_while_most_of_the_change_is_about_to_decay() -> None:
