@@ -32,7 +32,6 @@ from .wishes import AttackWish, TrainingWish
 if TYPE_CHECKING:
     from ..attacks import Progress
 
-_STEPS = 4500
 _MOST_LINES = 5
 _OWN = ("attacker.yaml", "training.pt")  # either shows that a folder is an attacker's
 
@@ -60,7 +59,7 @@ class TrainingPanel(QWidget):
         )
         self.steps = QSpinBox()
         self.steps.setRange(1, 1_000_000)
-        self.steps.setValue(_STEPS)
+        self.steps.setValue(TrainingWish.steps)
         self.steps.setToolTip("One CT each; a training that goes on needs the number that it was begun with")
         self.train = QPushButton("Train")
         self.train.setToolTip(
