@@ -23,6 +23,7 @@ from .run import make_target, scaled
 from .slabs import slabs
 
 VALIDATION = "validation.json"
+_TRIED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # drops that the patients kept out are asked for
 _OPENING_SHARE, _TRAINING_SHARE = 0.1, 0.95
 # Where the generator looks, unless a network of slices names its own pixels: in the plane as fine as the appearance
 # lattice, in space as time allows.
@@ -132,7 +133,7 @@ def train_attacker(
                 measured[drop] = target.measure(attacker.generate(target, drop, request.settings.seed))
                 misses.setdefault(drop, []).append(measured[drop].drop - drop)
             if number == 0:
-                draw_examples(target, measured, request.out)
+                draw_examples(target, {drop: measured[drop] for drop in [*measured][::2]}, request.out)
     except Cancelled:
         return Trained(attacker, misses, "cancelled")
     attacker = attacker.calibrated({drop: float(np.mean(missed)) for drop, missed in misses.items()})
@@ -210,4 +211,4 @@ def _pixel_mm(network: ModelCard) -> float:
 
 
 def _tried(drops: tuple[float, float]) -> list[float]:
-    return [drop for drop in (0.1, 0.2, 0.3, 0.5) if drops[0] <= drop <= drops[1]] or [drops[1]]
+    return [drop for drop in _TRIED if drops[0] <= drop <= drops[1]] or [drops[1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import torch
@@ -60,8 +60,12 @@ class Attacker:
         """With what was found on patients kept out: drop asked for -> mean of what was missed by, with its sign."""
         points = sorted((asked, asked + by) for asked, by in missed.items())
         costs = [0.0] + [cost for _, cost in points]
-        rising = self.card.conditioned and all(more - less >= _RISE for less, more in pairwise(costs))
-        return replace(self, card=self.card.model_copy(update={"calibration": tuple(points) if rising else ()}))
+        # Drops beyond what the generator can do cost what the one before did; the line below them goes on.
+        rising = list(takewhile(lambda pair: pair[1] - pair[0] >= _RISE, pairwise(costs)))
+        told = self.card.conditioned and len(rising) >= min(2, len(points))
+        return replace(
+            self, card=self.card.model_copy(update={"calibration": tuple(points[: len(rising)]) if told else ()})
+        )
 
     def fits(self, network: ModelCard, kind: Kind) -> None:
         """A ValueError of one line where the network, or what may change, is not what the generator was made for."""

@@ -43,6 +43,13 @@ def test_without_a_clear_rise_nothing_is_corrected() -> None:
     assert deaf.card.asked_for(0.15) == 0.15
 
 
+def test_drops_beyond_what_it_can_do_correct_nothing() -> None:
+    """From 0.5 on all cost alike: what is known up to there goes on in a straight line."""
+    full = attacker().calibrated({0.1: -0.02, 0.3: -0.06, 0.5: -0.15, 0.6: -0.25, 0.7: -0.2})
+    assert [asked for asked, _ in full.card.calibration] == [0.1, 0.3, 0.5]
+    assert full.card.asked_for(0.4) == pytest.approx(0.5 + 0.05 * 0.2 / 0.11)
+
+
 def test_more_is_never_asked_than_in_training() -> None:
     weak = attacker(drops=(0.02, 0.6)).calibrated({0.1: -0.05, 0.2: -0.1, 0.3: -0.15, 0.5: -0.25})
     assert weak.card.asked_for(0.2) == pytest.approx(0.4)
