@@ -32,7 +32,9 @@ def kill_worker(cluster: LocalCluster) -> None:
 
 @contextmanager
 def held(cluster: LocalCluster, measured: int) -> Iterator[None]:
-    """Let attacks on the worker rest after so many measurements, until they are stopped; the attack is the real one.
+    """Let attacks on the worker rest after so many measurements, with 0 before the first, until they are stopped.
+
+    The attack is the real one.
 
     A worker ends a small attack in the time in which a busy computer lets the test hear of its beginning. Resting, it
     says its last step again and again. A worker that is started anew is not held.

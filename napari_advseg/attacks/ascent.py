@@ -10,7 +10,7 @@ from .target import Measured, Target
 STEPS_TO_TARGET = 3  # the first steps aim at parts of the drop: the gradient turns as the change grows
 _DECAY = 0.5  # of what does not help, per step
 _SPREAD = 0.85  # of the first steps, between the gradient (1: few strong spots) and its sign (0: spread evenly)
-_MEMORY = 0.35  # share of the earlier gradients in the later steps; below a half, a step always brings drop
+_MEMORY = 0.35  # share of the earlier gradients in the later steps; below a half, their mean always leads uphill
 _SETTLED = 0.02  # relative change in size within which two steps are alike
 _THERE = 0.98  # of the drop
 _RISING = 0.01  # of the drop, from one step to the next
@@ -49,7 +49,7 @@ class Ascent:
         unit = gradient / self._steepness(gradient)
         self._mean = unit if self._mean is None else _MEMORY * self._mean + (1 - _MEMORY) * unit
         self._taken += 1
-        if self._taken <= STEPS_TO_TARGET:
+        if self._taken <= STEPS_TO_TARGET:  # far from the target the few strong spots run into the bounds
             ascent = unit * self._weights
             ascent = ascent.sign() * (ascent.abs() / ascent.abs().max()) ** _SPREAD
         else:

@@ -133,6 +133,7 @@ def train_attacker(
                 measured[drop] = target.measure(attacker.generate(target, drop, request.settings.seed))
                 misses.setdefault(drop, []).append(measured[drop].drop - drop)
             if number == 0:
+                # Every other one: a column each.
                 draw_examples(target, {drop: measured[drop] for drop in [*measured][::2]}, request.out)
     except Cancelled:
         return Trained(attacker, misses, "cancelled")

@@ -118,7 +118,7 @@ def test_a_cancel_gives_the_best_so_far_within_a_second(cluster: LocalCluster, c
         cancel.cancel()
         began = time.monotonic()
         finding = finish(steps)
-        assert time.monotonic() - began < 3.0  # a second, and more for a machine that is busy
+        assert time.monotonic() - began < 2.0  # a second, and as much again for a machine that is busy
     assert finding.result.stopped == "cancelled"
     assert finding.result.achieved_drop > 0.02
     assert finding.evidence is None

@@ -180,7 +180,7 @@ def test_run_cancel_a_lost_worker_and_a_new_one(
         began = time.monotonic()
         dock.job.cancel.click()
         outcome = wait_for_end(dock, qtbot)
-        assert time.monotonic() - began < 3.0  # a second, and more for a machine that is busy
+        assert time.monotonic() - began < 2.0  # a second, and as much again for a machine that is busy
     assert outcome.finding.result.stopped == "cancelled"
 
     with held(cluster, 6):
